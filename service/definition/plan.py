@@ -1,0 +1,143 @@
+"""The plan: one immutable graph of steps and transitions, the only thing the engine reads.
+
+A definition compiles to a plan; the same definition gives the same plan and the same digest. A plan is stored when its
+version is published, and every execution of the version runs that stored plan, so a later compiler never changes what
+runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+Json = Any
+"""A JSON value: None, bool, int, float, str, list or dict of them."""
+
+FORMAT = 1
+"""Raised when a plan of the present code could not be read by the code before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of the graph.
+
+    `settings` holds what the step's type needs, checked and in canonical form (see `dialects/graph.py`);
+    `default_status` is a step run status, one of PENDING, RUNNING, COMPLETED, DISABLED and FAILED.
+    """
+
+    id: str
+    type: str
+    name: str
+    output_schema: Json = None  # None: any output is accepted
+    default_status: str | None = None  # None: the step starts running
+    settings: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One edge of the graph; `condition` is a JSONata expression."""
+
+    id: str
+    source: str
+    target: str
+    condition: str | None = None  # None: taken without asking
+    is_default: bool = False
+    on_arrival: str | None = None  # the step run status that the target starts with; None: the target decides
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps and transitions in the order of the definition, with the graph questions that the engine asks."""
+
+    name: str
+    steps: tuple[Step, ...]
+    transitions: tuple[Transition, ...]
+    input_schema: Json = None  # None: any input is accepted
+    output_expression: str | None = None  # None: the execution's output is null
+    format: int = FORMAT
+
+    @cached_property
+    def step(self) -> dict[str, Step]:
+        """Each step by its id."""
+        return {step.id: step for step in self.steps}
+
+    @cached_property
+    def transition(self) -> dict[str, Transition]:
+        """Each transition by its id."""
+        return {transition.id: transition for transition in self.transitions}
+
+    @cached_property
+    def start(self) -> Step:
+        """The one step of type `start`."""
+        return next(step for step in self.steps if step.type == "start")
+
+    @cached_property
+    def outgoing(self) -> dict[str, tuple[Transition, ...]]:
+        """The transitions that leave each step, in the order of the definition."""
+        return {step.id: tuple(t for t in self.transitions if t.source == step.id) for step in self.steps}
+
+    @cached_property
+    def incoming(self) -> dict[str, tuple[Transition, ...]]:
+        """The transitions that enter each step, in the order of the definition."""
+        return {step.id: tuple(t for t in self.transitions if t.target == step.id) for step in self.steps}
+
+    @cached_property
+    def feeders(self) -> dict[str, dict[str, frozenset[str]]]:
+        """For each join, by incoming transition: the steps from which a token could still arrive on it.
+
+        A token that would have to pass the join itself first does not count.
+        """
+        return {
+            step.id: {t.id: self._upstream(t.source, without=step.id) for t in self.incoming[step.id]}
+            for step in self.steps
+            if step.type == "gateway.parallel_join"
+        }
+
+    def _upstream(self, step_id: str, *, without: str) -> frozenset[str]:
+        found = {step_id} - {without}
+        border = list(found)
+        while border:
+            for transition in self.incoming[border.pop()]:
+                if transition.source not in found and transition.source != without:
+                    found.add(transition.source)
+                    border.append(transition.source)
+        return frozenset(found)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, in hex."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Write the plan as canonical JSON: sorted keys, no spaces, absent parts left out."""
+        document = {
+            "format": self.format,
+            "name": self.name,
+            "steps": [_present(step) for step in self.steps],
+            "transitions": [_present(transition) for transition in self.transitions],
+            "input_schema": self.input_schema,
+            "output_expression": self.output_expression,
+        }
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read what `to_json` wrote."""
+        document = json.loads(text)
+        return cls(
+            name=document["name"],
+            steps=tuple(Step(**step) for step in document["steps"]),
+            transitions=tuple(Transition(**transition) for transition in document["transitions"]),
+            input_schema=document["input_schema"],
+            output_expression=document["output_expression"],
+            format=document["format"],
+        )
+
+
+def _present(part: Step | Transition) -> dict[str, Json]:
+    values = {name: getattr(part, name) for name in part.__slots__}
+    return {name: value for name, value in values.items() if value not in (None, {}, False)}
