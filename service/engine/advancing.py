@@ -1,0 +1,329 @@
+"""The engine: a pure function from state and observation to the next state.
+
+It does no I/O, reads no clock and draws no random number, so the same calls give the same answers in a transaction of
+the server, in a workflow, in its replay, and in a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from service.definition.expressions import ExpressionError
+from service.definition.plan import Plan, Step, Transition
+from service.engine import joins
+from service.engine.commands import Command, Withdraw
+from service.engine.entries import Entry
+from service.engine.observations import (
+    Cancelled,
+    Observation,
+    Proceeded,
+    Started,
+    StepCompleted,
+    StepUpdated,
+    TaskCompleted,
+    TaskFailed,
+    TimerFired,
+)
+from service.engine.run import Refused, Run, Visit, describe
+from service.engine.state import OPEN, PARKED, OpenRun, State, key
+from service.engine.steps.kind import Kind
+from service.engine.steps.kinds import KINDS
+
+MOVES = 200
+"""Steps that one advance begins at most; what is left, the next one does (`Proceeded`)."""
+
+RUNAWAY = 10_000
+"""Steps that an execution may begin without anybody outside doing anything: a loop that never waits ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What came of an observation: the state after it, what to ask of the world, and what to write down."""
+
+    state: State
+    commands: tuple[Command, ...]
+    entries: tuple[Entry, ...]
+
+
+def advance(plan: Plan, state: State, observation: Observation, now: datetime, *, moves: int = MOVES) -> Advance:
+    """Take in one observation and make the moves that it allows.
+
+    Raises Refused, with nothing changed, when the state does not allow what somebody outside asked for. What comes too
+    late (the result of a task that was cancelled meanwhile) changes nothing.
+    """
+    run = Run(plan, state.fork(), now, getattr(observation, "request", None))
+    _OBSERVE[type(observation)](run, observation)
+    _settle(run, moves)
+    return Advance(run.state, tuple(run.commands), tuple(run.entries))
+
+
+def open_commands(plan: Plan, state: State) -> tuple[Command, ...]:
+    """List what a state is waiting for, for whoever takes the execution up."""
+    asked = (KINDS[plan.step[run.step_id].type].command(plan.step[run.step_id], run) for run in _working(state))
+    return tuple(command for command in asked if command is not None)
+
+
+def may_proceed(state: State) -> bool:
+    """Tell whether there are moves left that need no observation."""
+    return state.status == OPEN and bool(state.tokens)
+
+
+def phase(plan: Plan, state: State) -> str:
+    """Say what an execution is doing now; one that waits for somebody does so only when nothing else can progress."""
+    if state.status != OPEN:
+        return "NONE"
+    phases = {KINDS[plan.step[run.step_id].type].waits_for for run in _working(state)}
+    if state.tokens or "RUNNING" in phases:
+        return "RUNNING"
+    return "WAITING_FOR_EVENT" if "WAITING_FOR_EVENT" in phases else "WAITING_FOR_INPUT"
+
+
+def _working(state: State) -> list[OpenRun]:
+    return [run for run in state.open.values() if run.status not in PARKED]
+
+
+# Observations.
+
+
+def _start(run: Run, started: Started) -> None:
+    run.begin(started.input)
+
+
+def _proceed(run: Run, proceeded: Proceeded) -> None:
+    """Take in nothing: the moves that are left follow by themselves."""
+
+
+def _hear(run: Run, observation: TaskCompleted | TaskFailed | TimerFired) -> None:
+    """Tell the step run that asked; one that is no longer open, or no longer interested, does not hear."""
+    opened = run.state.open.get(observation.key)
+    if opened is None or opened.status in PARKED:
+        return
+    visit = run.visit_of(opened)
+    kind = KINDS[visit.step.type]
+    if type(observation) in kind.hears:
+        kind.hears[type(observation)](run, visit, observation)
+        _ask(run, kind, visit, before=opened)
+
+
+def _complete_step(run: Run, completion: StepCompleted) -> None:
+    if run.state.status != OPEN and _is_repeated(run.state, completion):
+        return
+    step = _known_step(run, completion.step_id)
+    opened = _addressed(run.state, completion.step_id, completion.visit)
+    if opened is None:
+        if not _is_repeated(run.state, completion):
+            raise _not_open(run.state, completion.step_id, completion.visit, "complete")
+        return
+    if opened.status in PARKED:
+        raise Refused(
+            "STEP_NOT_OPEN",
+            f"cannot complete step {step.id}, visit {opened.visit}: it is {opened.status}; move it to RUNNING first",
+            step_id=step.id,
+            status=opened.status,
+        )
+    hears = KINDS[step.type].hears
+    if StepCompleted not in hears:
+        raise Refused(
+            "STEP_NOT_COMPLETABLE",
+            f"cannot complete step {step.id}: a {step.type} step is not completed by a caller",
+            step_id=step.id,
+            step_type=step.type,
+        )
+    hears[StepCompleted](run, run.visit_of(opened), completion)
+
+
+def _is_repeated(state: State, completion: StepCompleted) -> bool:
+    """Tell whether the step was completed before in the same words."""
+    result = state.results.get(completion.step_id)
+    return (
+        result is not None
+        and completion.visit in (0, result.visit)
+        and result.output == completion.output
+        and result.outcome == completion.outcome
+    )
+
+
+UPDATES: dict[str, tuple[str, ...]] = {
+    "PENDING": ("RUNNING", "DISABLED", "COMPLETED"),
+    "DISABLED": ("RUNNING", "PENDING", "COMPLETED"),
+    "RUNNING": ("DISABLED",),
+    "WAITING": ("DISABLED",),
+}
+"""From each status of an open step run, the statuses that UpdateStep may give it."""
+
+
+def _update_step(run: Run, update: StepUpdated) -> None:
+    _known_step(run, update.step_id)
+    opened = _addressed(run.state, update.step_id, update.visit)
+    if opened is None:
+        raise _not_open(run.state, update.step_id, update.visit, "update")
+    if update.status == opened.status or (update.status, opened.status) == ("RUNNING", "WAITING"):
+        return
+    if update.status not in UPDATES[opened.status]:
+        raise Refused(
+            "STEP_UPDATE_NOT_ALLOWED",
+            f"cannot move step {update.step_id}, visit {opened.visit}, from {opened.status} to {update.status}; "
+            f"allowed: {', '.join(UPDATES[opened.status])}",
+            step_id=update.step_id,
+            status=opened.status,
+            allowed=", ".join(UPDATES[opened.status]),
+        )
+    _UPDATE[update.status](run, opened)
+
+
+def _set_free(run: Run, opened: OpenRun) -> None:
+    _perform(run, run.visit_of(opened))
+
+
+def _park(status: str) -> Callable[[Run, OpenRun], None]:
+    def park(run: Run, opened: OpenRun) -> None:
+        run.wait(run.visit_of(opened), status)
+        run.commands.append(Withdraw(opened.key))
+
+    return park
+
+
+def _pass_over(run: Run, opened: OpenRun) -> None:
+    visit = run.visit_of(opened)
+    if KINDS[visit.step.type].passable:
+        run.complete(visit)
+    else:
+        _perform(run, visit)
+
+
+_UPDATE: dict[str, Callable[[Run, OpenRun], None]] = {
+    "RUNNING": _set_free,
+    "PENDING": _park("PENDING"),
+    "DISABLED": _park("DISABLED"),
+    "COMPLETED": _pass_over,
+}
+
+
+def _cancel(run: Run, cancelled: Cancelled) -> None:
+    if run.state.status == "CANCELLED":
+        return
+    if run.state.status != OPEN:
+        raise Refused(
+            "EXECUTION_ENDED",
+            f"cannot cancel the execution: it is {run.state.status}",
+            status=run.state.status,
+        )
+    run.close_open_runs("the execution was cancelled")
+    run.end("EXECUTION_CANCELLED", reason=cancelled.reason)
+
+
+_OBSERVE: dict[type, Callable[[Run, Any], None]] = {
+    Started: _start,
+    Proceeded: _proceed,
+    TaskCompleted: _hear,
+    TaskFailed: _hear,
+    TimerFired: _hear,
+    StepCompleted: _complete_step,
+    StepUpdated: _update_step,
+    Cancelled: _cancel,
+}
+
+
+def _known_step(run: Run, step_id: str) -> Step:
+    if step_id not in run.plan.step:
+        raise Refused("STEP_NOT_FOUND", f"the execution's version has no step {step_id}", step_id=step_id)
+    return run.plan.step[step_id]
+
+
+def _addressed(state: State, step_id: str, visit: int) -> OpenRun | None:
+    if visit:
+        return state.open.get(key(step_id, visit))
+    return next((run for run in state.open.values() if run.step_id == step_id), None)
+
+
+def _not_open(state: State, step_id: str, visit: int, verb: str) -> Refused:
+    result = state.results.get(step_id)
+    if state.status != OPEN:
+        why = f"the execution is {state.status}"
+    elif visit > state.visits.get(step_id, 0):
+        why = f"visit {visit} has not started"
+    elif result is not None and visit in (0, result.visit):
+        why = f"visit {result.visit} is COMPLETED, with another output or outcome"
+    elif step_id not in state.visits:
+        why = "it has not started"
+    else:
+        why = "it is not in progress"
+    reason = "EXECUTION_ENDED" if state.status != OPEN else "STEP_NOT_OPEN"
+    return Refused(reason, f"cannot {verb} step {step_id}: {why}", step_id=step_id, visit=visit)
+
+
+# Moves.
+
+
+def _settle(run: Run, moves: int) -> None:
+    """Move tokens until none can move by itself, or the moves are used up."""
+    state = run.state
+    while state.status == OPEN and moves > 0:
+        moves -= 1
+        if state.tokens:
+            _move(run, state.tokens[0])
+        elif join := joins.ready(run.plan, state):
+            step = run.plan.step[join]
+            _enter(run, step, tuple(state.arrived[join]), None)
+        elif state.end_reached and state.open and not _working(state):
+            run.close_open_runs("the end was reached")
+        elif state.open or state.number == 0:
+            return
+        else:
+            _finish(run)
+
+
+def _move(run: Run, via: str) -> None:
+    """Bring the token on a transition into the step behind it."""
+    transition = run.plan.transition[via] if via else None
+    step = run.plan.step[transition.target] if transition else run.plan.start
+    if KINDS[step.type].gathers:
+        run.arrive(Visit(step, 0, (via,)))
+    else:
+        _enter(run, step, (via,), transition)
+
+
+def _enter(run: Run, step: Step, via: tuple[str, ...], transition: Transition | None) -> None:
+    """Start the next visit of a step with the status that its transition, or else its policy, gives."""
+    visit = Visit(step, run.state.visits.get(step.id, 0) + 1, via)
+    if run.state.moves >= RUNAWAY:
+        run.fail(visit, "RUNAWAY_LOOP", f"{RUNAWAY} steps began in a row without any that waits: a loop never pauses")
+        return
+    status = (transition.on_arrival if transition else None) or step.default_status or "RUNNING"
+    if status in PARKED:
+        run.wait(visit, status)
+    elif status == "FAILED":
+        run.fail(visit, "FAILED_ON_ARRIVAL", f"step {step.id} is set to fail on arrival")
+    elif status == "COMPLETED" and KINDS[step.type].passable:
+        run.complete(visit)
+    else:
+        _perform(run, visit)
+
+
+def _perform(run: Run, visit: Visit) -> None:
+    kind = KINDS[visit.step.type]
+    before = run.state.open.get(visit.key)
+    kind.enter(run, visit)
+    _ask(run, kind, visit, before)
+
+
+def _ask(run: Run, kind: Kind, visit: Visit, before: OpenRun | None) -> None:
+    """Ask the world for what a step run now waits for, if that has changed."""
+    opened = run.state.open.get(visit.key)
+    if opened is not None and opened is not before and (command := kind.command(visit.step, opened)):
+        run.commands.append(command)
+
+
+def _finish(run: Run) -> None:
+    """End an execution in which no token is left."""
+    try:
+        expression = run.plan.output_expression
+        output = run.value(expression) if expression else None
+    except ExpressionError as error:
+        message = describe(error, "outputExpression")
+        run.end("EXECUTION_FAILED", error={"code": "EXPRESSION_FAILED", "message": message, "step_id": ""})
+    else:
+        run.end("EXECUTION_COMPLETED", output=output)

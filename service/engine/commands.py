@@ -1,0 +1,39 @@
+"""What the engine asks of the world, each for one step run named by `key` (see `state.key`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.definition.plan import Json
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """Run one attempt of a task on a task queue, and tell how it ended. Times are in seconds."""
+
+    key: str
+    attempt: int
+    task: str
+    task_queue: str
+    input: Json
+    timeout: float
+    heartbeat: float | None = None  # None: the worker need not report that it is alive
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Tell when an instant has come."""
+
+    key: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Give up whatever was asked for this step run; its result is no longer wanted."""
+
+    key: str
+
+
+Command = RunTask | SetTimer | Withdraw

@@ -1,0 +1,75 @@
+"""The ledger: what happened to an execution, one numbered entry after another.
+
+An entry carries all that is needed to rebuild the engine's state (`folding.py`), the rows that readers see
+(`projecting.py`) and the reason of each decision. What `data` holds, by type:
+
+| type | data |
+|---|---|
+| EXECUTION_STARTED | input |
+| TOKEN_ARRIVED | via: the transition on which a token now waits at a join |
+| STEP_STARTED | via: transitions whose tokens it took; status; input?; due? |
+| STEP_COMPLETED | output; outcome?; taken: transitions; decisions?; via, when it took no time |
+| STEP_FAILED | error; via, when it took no time |
+| STEP_UPDATED | status; input?; due? |
+| STEP_SKIPPED, STEP_CANCELLED | reason |
+| ATTEMPT_FAILED | error; due: when the next attempt begins |
+| ATTEMPT_STARTED | |
+| EXECUTION_COMPLETED | output |
+| EXECUTION_FAILED | error, with step_id |
+| EXECUTION_CANCELLED | reason |
+
+The first entry that came of a caller's request also has request: {id, method, digest}.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.definition.plan import Json
+
+TYPES = (
+    "EXECUTION_STARTED",
+    "TOKEN_ARRIVED",
+    "STEP_STARTED",
+    "STEP_COMPLETED",
+    "STEP_FAILED",
+    "STEP_UPDATED",
+    "STEP_SKIPPED",
+    "STEP_CANCELLED",
+    "ATTEMPT_FAILED",
+    "ATTEMPT_STARTED",
+    "EXECUTION_COMPLETED",
+    "EXECUTION_FAILED",
+    "EXECUTION_CANCELLED",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened; `time` is ISO 8601 in UTC, `visit` is 0 where no step run is meant."""
+
+    number: int
+    time: str
+    type: str
+    step_id: str = ""
+    visit: int = 0
+    attempt: int = 0
+    data: dict[str, Json] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Json]:
+        """Give the entry as a JSON object."""
+        return {
+            "number": self.number,
+            "time": self.time,
+            "type": self.type,
+            "step_id": self.step_id,
+            "visit": self.visit,
+            "attempt": self.attempt,
+            "data": self.data,
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> Entry:
+        """Read what `to_dict` gave."""
+        return cls(**document)

@@ -1,0 +1,129 @@
+"""What readers see, as a fold of the ledger: the changes that a batch of entries makes to the stored rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.definition.plan import Json
+from service.engine.entries import Entry
+
+MISSING: Any = object()
+"""A value that these entries say nothing about."""
+
+
+@dataclass(slots=True)
+class StepRunChange:
+    """What a batch of entries says of one step run; times are those of the entries."""
+
+    step_id: str
+    visit: int
+    create_number: int
+    create_time: str
+    update_time: str
+    attempt: int
+    status: str
+    input: Json = MISSING
+    output: Json = MISSING
+    outcome: str = ""
+    error: Json = MISSING
+    end_time: str | None = None
+
+
+@dataclass(slots=True)
+class ExecutionChange:
+    """What a batch of entries says of the execution: set when it ends."""
+
+    status: str = ""
+    output: Json = MISSING
+    error: Json = MISSING
+    end_time: str | None = None
+
+
+@dataclass(slots=True)
+class Projection:
+    """The rows that a batch of entries changes, and the requests that caused it."""
+
+    execution: ExecutionChange = field(default_factory=ExecutionChange)
+    step_runs: dict[tuple[str, int], StepRunChange] = field(default_factory=dict)
+    requests: list[dict[str, str]] = field(default_factory=list)
+
+
+def project(entries: Iterable[Entry]) -> Projection:
+    """Fold a batch of consecutive entries."""
+    projection = Projection()
+    for entry in entries:
+        if entry.data.get("request"):
+            projection.requests.append(entry.data["request"])
+        if entry.visit:
+            _STEP[entry.type](_step_run(projection, entry), entry)
+        elif entry.type in _END:
+            projection.execution = _END[entry.type](entry)
+    return projection
+
+
+def _step_run(projection: Projection, entry: Entry) -> StepRunChange:
+    name = (entry.step_id, entry.visit)
+    change = projection.step_runs.get(name)
+    if change is None:
+        change = StepRunChange(
+            entry.step_id, entry.visit, entry.number, entry.time, entry.time, entry.attempt, "RUNNING"
+        )
+        projection.step_runs[name] = change
+    change.update_time = entry.time
+    change.attempt = entry.attempt
+    return change
+
+
+def _started(change: StepRunChange, entry: Entry) -> None:
+    change.status = entry.data["status"]
+    change.input = entry.data.get("input", MISSING)
+
+
+def _completed(change: StepRunChange, entry: Entry) -> None:
+    change.output = entry.data["output"]
+    change.outcome = entry.data.get("outcome", "")
+    _closed("COMPLETED")(change, entry)
+
+
+def _failed(change: StepRunChange, entry: Entry) -> None:
+    change.error = entry.data["error"]
+    _closed("FAILED")(change, entry)
+
+
+def _closed(status: str) -> Callable[[StepRunChange, Entry], None]:
+    def close(change: StepRunChange, entry: Entry) -> None:
+        change.status = status
+        change.end_time = entry.time
+
+    return close
+
+
+def _attempt_failed(change: StepRunChange, entry: Entry) -> None:
+    change.status = "RUNNING"
+    change.error = entry.data["error"]
+
+
+def _attempt_started(change: StepRunChange, entry: Entry) -> None:
+    change.status = "RUNNING"
+
+
+_STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
+    "STEP_STARTED": _started,
+    "STEP_UPDATED": _started,
+    "STEP_COMPLETED": _completed,
+    "STEP_FAILED": _failed,
+    "STEP_SKIPPED": _closed("SKIPPED"),
+    "STEP_CANCELLED": _closed("CANCELLED"),
+    "ATTEMPT_FAILED": _attempt_failed,
+    "ATTEMPT_STARTED": _attempt_started,
+}
+
+_END: dict[str, Callable[[Entry], ExecutionChange]] = {
+    "EXECUTION_COMPLETED": lambda entry: ExecutionChange(
+        "COMPLETED", output=entry.data["output"], end_time=entry.time
+    ),
+    "EXECUTION_FAILED": lambda entry: ExecutionChange("FAILED", error=entry.data["error"], end_time=entry.time),
+    "EXECUTION_CANCELLED": lambda entry: ExecutionChange("CANCELLED", end_time=entry.time),
+}

@@ -1,0 +1,192 @@
+"""One advance under way: what step kinds say to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from service.definition.expressions import UNDEFINED, Evaluation, ExpressionError, evaluate, render
+from service.definition.plan import Json, Plan, Step
+from service.engine.commands import Command, Withdraw
+from service.engine.entries import Entry
+from service.engine.folding import apply
+from service.engine.scope import Scope
+from service.engine.state import PARKED, OpenRun, State, json_size, key
+
+MAX_OUTPUT = 256 * 1024
+"""Bytes of JSON that one step may give; Temporal's own limit for a message is 2 MiB."""
+
+MAX_STATE = 1024 * 1024
+"""Bytes of JSON in an execution's input and the latest outputs of its steps."""
+
+
+class Refused(Exception):
+    """An observation that the state does not allow; nothing has changed.
+
+    `reason` is a name of `ErrorReason`, `facts` are the values that the message speaks of.
+    """
+
+    def __init__(self, reason: str, message: str, **facts: Json) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.facts = facts
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A step about to be performed: by a token that just came in, or by a parked step run set free."""
+
+    step: Step
+    number: int
+    via: tuple[str, ...]  # the transitions whose tokens it takes; empty for a step run that is open already
+    attempt: int = 1
+
+    @property
+    def key(self) -> str:
+        """The name of the step run within its execution."""
+        return key(self.step.id, self.number)
+
+
+class Run:
+    """A private copy of the state, moved entry by entry, and the commands that came of it."""
+
+    def __init__(self, plan: Plan, state: State, now: datetime, request: Json = None) -> None:
+        self.plan = plan
+        self.state = state
+        self.now = now
+        self._request = request  # of whoever caused this advance; its first entry carries it
+        self.entries: list[Entry] = []
+        self.commands: list[Command] = []
+        self._time = now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+    # What a step kind may do with a visit: wait, complete, fail.
+
+    def wait(self, visit: Visit, status: str, *, input: Json = None, due: datetime | None = None) -> None:
+        """Keep the step run open until something outside happens."""
+        data: dict[str, Json] = {"status": status}
+        if input is not None:
+            data["input"] = input
+        if due is not None:
+            data["due"] = due.astimezone(UTC).isoformat()
+        if visit.via:
+            self._record("STEP_STARTED", visit, {"via": list(visit.via), **data})
+        else:
+            self._record("STEP_UPDATED", visit, data)
+
+    def complete(
+        self,
+        visit: Visit,
+        output: Json = None,
+        *,
+        taken: list[str] | None = None,
+        outcome: str = "",
+        **notes: Json,
+    ) -> None:
+        """Finish the step run; its token goes on along the taken transitions, by default all that leave the step.
+
+        `notes` go into the ledger entry: why these transitions, on whose request.
+        """
+        if taken is None:
+            taken = [transition.id for transition in self.plan.outgoing[visit.step.id]]
+        if problem := self.too_large(visit.step.id, output):
+            self.fail(visit, "OUTPUT_TOO_LARGE", problem)
+            return
+        data: dict[str, Json] = {"output": output, "taken": taken}
+        if outcome:
+            data["outcome"] = outcome
+        data.update((name, value) for name, value in notes.items() if value)
+        if visit.via:
+            data["via"] = list(visit.via)
+        self._record("STEP_COMPLETED", visit, data)
+
+    def fail(self, visit: Visit, code: str, message: str, **details: Json) -> None:
+        """Fail the step run, and since nothing catches it, the execution."""
+        error: dict[str, Json] = {"code": code, "message": message, **details}
+        data: dict[str, Json] = {"error": error}
+        if visit.via:
+            data["via"] = list(visit.via)
+        self._record("STEP_FAILED", visit, data)
+        self.close_open_runs(f"step {visit.step.id} failed")
+        self.end("EXECUTION_FAILED", error={**error, "step_id": visit.step.id})
+
+    def note_attempt(self, type: str, visit: Visit, **data: Json) -> None:
+        """Record that an attempt of an open step run failed or that its next one begins."""
+        self._record(type, visit, data)
+
+    def arrive(self, visit: Visit) -> None:
+        """Hold a token at a join."""
+        self._record("TOKEN_ARRIVED", replace(visit, number=0, attempt=0), {"via": visit.via[0]})
+
+    # The execution as a whole.
+
+    def begin(self, input: Json) -> None:
+        """Put the first token before the start step."""
+        self._append("EXECUTION_STARTED", "", 0, 0, {"input": input})
+
+    def end(self, type: str, **data: Json) -> None:
+        """Bring the execution to its end."""
+        self._append(type, "", 0, 0, data)
+
+    def close_open_runs(self, reason: str) -> None:
+        """Cancel what is under way and skip what is parked."""
+        for run in list(self.state.open.values()):
+            self.close(run, "STEP_SKIPPED" if run.status in PARKED else "STEP_CANCELLED", reason)
+
+    def close(self, run: OpenRun, type: str, reason: str) -> None:
+        """End one open step run without a result."""
+        self._append(type, run.step_id, run.visit, run.attempt, {"reason": reason})
+        self.commands.append(Withdraw(run.key))
+
+    # Questions.
+
+    def visit_of(self, run: OpenRun) -> Visit:
+        """Take up an open step run."""
+        return Visit(self.plan.step[run.step_id], run.visit, (), run.attempt)
+
+    def evaluate(self, source: str) -> Evaluation:
+        """Evaluate an expression on the execution's data; raises ExpressionError."""
+        return evaluate(source, self.scope, self.now)
+
+    def render(self, template: Json) -> Json:
+        """Fill in the expressions of a JSON template; raises ExpressionError."""
+        return render(template, self.scope, self.now)
+
+    def value(self, source: str) -> Json:
+        """Evaluate an expression to a JSON value, undefined as null; raises ExpressionError."""
+        value = self.evaluate(source).value
+        return None if value is UNDEFINED else value
+
+    @property
+    def scope(self) -> Mapping[str, Any]:
+        """The data that expressions may name."""
+        return Scope(self.state)
+
+    def too_large(self, step_id: str, output: Json) -> str:
+        """Say which limit an output would break, or nothing."""
+        size = json_size(output)
+        if size > MAX_OUTPUT:
+            return f"step {step_id} gave {size} bytes of JSON, the limit for one output is {MAX_OUTPUT}"
+        if self.state.size + size > MAX_STATE:
+            return (
+                f"step {step_id} gave {size} bytes of JSON, which with the {self.state.size} bytes that the execution "
+                f"holds already is over its limit of {MAX_STATE}"
+            )
+        return ""
+
+    def _record(self, type: str, visit: Visit, data: dict[str, Json]) -> None:
+        self._append(type, visit.step.id, visit.number, visit.attempt, data)
+
+    def _append(self, type: str, step_id: str, visit: int, attempt: int, data: dict[str, Json]) -> None:
+        if self._request:
+            data["request"], self._request = self._request, None
+        entry = Entry(self.state.number + 1, self._time, type, step_id, visit, attempt, data)
+        apply(self.state, entry)
+        self.entries.append(entry)
+
+
+def describe(error: ExpressionError, where: str) -> str:
+    """Say which expression failed and why."""
+    return f"{where}: the expression {error.source!r} failed with {error.code}: {error}"

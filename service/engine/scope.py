@@ -1,0 +1,49 @@
+"""The data that the expressions of an execution may name.
+
+`__context__` is the execution's input; `__steps__.<id>` is the latest completed output of a step: its own fields, and
+beside them `outputData`, `outcome`, `status` and `attempt` where the output has no field of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from service.definition.plan import Json
+from service.engine.state import State
+
+
+class Scope(Mapping[str, Json]):
+    """The roots by name, each made when it is asked for."""
+
+    def __init__(self, state: State) -> None:
+        self._roots = {"__context__": state.input, "__steps__": _Steps(state)}
+
+    def __getitem__(self, name: str) -> Json:
+        return self._roots[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._roots)
+
+    def __len__(self) -> int:
+        return len(self._roots)
+
+
+class _Steps(Mapping[str, Json]):
+    def __init__(self, state: State) -> None:
+        self._results = state.results
+
+    def __getitem__(self, step_id: str) -> dict[str, Json]:
+        result = self._results[step_id]
+        record = {
+            "outputData": result.output,
+            "outcome": result.outcome,
+            "status": "COMPLETED",
+            "attempt": result.visit,
+        }
+        return {**record, **result.output} if isinstance(result.output, dict) else record
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)

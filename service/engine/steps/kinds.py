@@ -1,0 +1,18 @@
+"""What each step type does, in one table: a new type is a module beside this one and a line here."""
+
+from __future__ import annotations
+
+from service.engine.steps import endpoints, gateways, human, task, timer
+from service.engine.steps.kind import Kind
+
+KINDS: dict[str, Kind] = {
+    "start": endpoints.START,
+    "end": endpoints.END,
+    "human.confirm": human.CONFIRM,
+    "task": task.TASK,
+    "timer": timer.TIMER,
+    "gateway.exclusive_split": gateways.EXCLUSIVE_SPLIT,
+    "gateway.inclusive_split": gateways.INCLUSIVE_SPLIT,
+    "gateway.parallel_split": gateways.PARALLEL_SPLIT,
+    "gateway.parallel_join": gateways.PARALLEL_JOIN,
+}

@@ -1,0 +1,47 @@
+"""What crosses into Temporal. Every field has a default, so that fields can be added while executions run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+WORKFLOW = "heddle.execution"
+"""The one workflow type; the plan says what an execution does."""
+
+OBSERVE = "observe"
+"""The workflow's update: an observation of somebody outside, as `engine.observations.encode` writes it."""
+
+RECORD = "heddle.record"
+"""The activity that writes ledger entries."""
+
+REFUSED = "heddle.refused"
+"""The error type of an update that the engine refuses; its details are reason, message and facts."""
+
+NOT_THE_WRITER = "heddle.not_the_writer"
+"""The error type of a ledger write to an execution that another writer has ended or carried on."""
+
+
+def workflow_id(workspace: str, execution_id: str) -> str:
+    """Name the workflow of an execution."""
+    return f"heddle/{workspace}/{execution_id}"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The workflow's input, at the first start and after continue-as-new alike: where to go on, and on which plan."""
+
+    workspace: str = ""
+    execution_id: str = ""
+    plan_digest: str = ""
+    state: str = ""  # JSON of engine.state.State
+    history_limit: int = 0  # events after which the execution continues as new; 0: when Temporal suggests it
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive ledger entries of one execution, and the phase that it is in after them."""
+
+    workspace: str = ""
+    execution_id: str = ""
+    phase: str = ""
+    entries: list[dict[str, Any]] = field(default_factory=list)

@@ -1,0 +1,276 @@
+"""The shell around the engine: one workflow type that runs every plan.
+
+It turns the engine's commands into activities and timers, their results into observations, and sees to it that the
+ledger is written before anybody is told of what it says. Decisions are the engine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from service.engine.advancing import advance, may_proceed, open_commands, phase
+from service.engine.commands import Command, RunTask, SetTimer, Withdraw
+from service.engine.entries import Entry
+from service.engine.observations import Cancelled, Observation, Proceeded, TaskCompleted, TaskFailed, TimerFired, decode
+from service.engine.run import Refused
+from service.engine.state import OPEN, State, json_size
+from service.temporal.failures import as_error
+from service.temporal.orders import NOT_THE_WRITER, OBSERVE, RECORD, REFUSED, WORKFLOW, Batch, Order
+from service.temporal.plans import Plans
+
+FULL_ENTRIES = 200
+"""Ledger entries that are written without waiting for a pause."""
+
+FULL_BYTES = 256 * 1024
+"""Bytes of inputs and outputs that are written without waiting for a pause; far below Temporal's 2 MiB a message."""
+
+LATEST = timedelta(seconds=1)
+"""How long a reader may see an older state of an execution whose tasks are under way."""
+
+DRAIN = 4
+"""An execution with tasks under way continues as new at this multiple of its limit: it starts no further tasks then."""
+
+SUGGESTED = 4_096
+"""History events at which Temporal suggests to continue as new."""
+
+Answer = TypeVar("Answer")
+
+plans: Plans
+"""Where this worker finds plans; set once before the worker starts."""
+
+
+@workflow.defn(name=WORKFLOW)
+class ExecutionWorkflow:
+    """One execution, from a state of the engine to its end or to the next run of the same workflow."""
+
+    @workflow.init
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._plan = plans.get(order.workspace, order.plan_digest)
+        self._state = State.from_json(order.state)
+        self._unwritten: list[Entry] = []
+        self._unwritten_bytes = 0
+        self._written = self._state.number
+        self._callers = 0  # waiting for the ledger
+        self._overdue = False  # the unwritten entries are as old as they may become
+        self._clock: asyncio.Task[None] | None = None
+        self._work: dict[str, asyncio.Task[None]] = {}  # by key of the step run
+        self._tasks = 0  # activities under way
+        self._begun = False
+
+    @workflow.run
+    async def run(self, order: Order) -> str:
+        """Carry the execution on until it ends; gives its final status, raises if that is FAILED."""
+        for command in open_commands(self._plan, self._state):
+            self._obey(command)
+        self._begun = True
+        while self._state.status == OPEN or self._unwritten:
+            await self._pause()
+            if may_proceed(self._state):
+                self._observe(Proceeded())
+            if self._must_write():
+                await self._write()
+            if self._may_continue_as_new():
+                await self._continue_as_new()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._state.status == "FAILED":
+            raise ApplicationError("the execution failed; its ledger says why", type="FAILED", non_retryable=True)
+        return self._state.status
+
+    @workflow.update(name=OBSERVE)
+    async def observe(self, document: dict[str, Any]) -> int:
+        """Take in what somebody outside did; gives the number of the last ledger entry, which readers then see."""
+        await workflow.wait_condition(lambda: self._begun)
+        self._observe(decode(document))
+        number = self._state.number
+        self._callers += 1
+        try:
+            await workflow.wait_condition(lambda: self._written >= number)
+        finally:
+            self._callers -= 1
+        return number
+
+    @observe.validator
+    def _refuse(self, document: dict[str, Any]) -> None:
+        """Refuse without a trace in the history what the engine would not allow."""
+        _or_refused(lambda: advance(self._plan, self._state, decode(document), workflow.now(), moves=0))
+
+    # The engine.
+
+    def _observe(self, observation: Observation) -> None:
+        outcome = _or_refused(lambda: advance(self._plan, self._state, observation, workflow.now()))
+        self._state = outcome.state
+        self._unwritten.extend(outcome.entries)
+        self._unwritten_bytes += sum(json_size(entry.data) for entry in outcome.entries)
+        for command in outcome.commands:
+            self._obey(command)
+        if self._unwritten and self._tasks and self._clock is None:
+            self._clock = asyncio.create_task(self._grow_old())
+
+    async def _pause(self) -> None:
+        """Wait until there is something to do; whoever cancels the workflow in Temporal cancels the execution."""
+        try:
+            await workflow.wait_condition(self._is_awake)
+        except asyncio.CancelledError:
+            if self._state.status == OPEN:
+                self._observe(Cancelled(reason="cancelled in Temporal"))
+
+    def _is_awake(self) -> bool:
+        return may_proceed(self._state) or self._must_write() or self._may_continue_as_new()
+
+    # Commands.
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case RunTask():
+                if not self._is_draining():
+                    self._tasks += 1
+                    self._begin(command.key, self._run_task(command))
+            case SetTimer():
+                self._begin(command.key, self._set_timer(command))
+            case Withdraw():
+                if (work := self._work.pop(command.key, None)) is not None:
+                    work.cancel()
+
+    def _begin(self, key: str, work: Awaitable[Observation]) -> None:
+        async def tell() -> None:
+            observation = await work
+            if self._work.get(key) is asyncio.current_task():
+                del self._work[key]
+                self._observe(observation)
+
+        self._work[key] = asyncio.create_task(tell())
+
+    async def _run_task(self, command: RunTask) -> Observation:
+        step_id, _, visit = command.key.rpartition("/")
+        try:
+            result = await workflow.execute_activity(
+                command.task,
+                {
+                    "input": command.input,
+                    "execution": {"id": self._order.execution_id, "workspace": self._order.workspace},
+                    "step": {"id": step_id, "visit": int(visit), "attempt": command.attempt},
+                    "idempotencyKey": f"{self._order.execution_id}/{command.key}",
+                },
+                task_queue=command.task_queue,
+                start_to_close_timeout=timedelta(seconds=command.timeout),
+                heartbeat_timeout=timedelta(seconds=command.heartbeat) if command.heartbeat else None,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                activity_id=f"{command.key}/{command.attempt}",
+            )
+        except Exception as error:  # also a result that cannot be read: no error of a task may stop the workflow
+            return TaskFailed(command.key, command.attempt, as_error(error, command))
+        finally:
+            self._tasks -= 1
+        return TaskCompleted(command.key, command.attempt, result)
+
+    async def _set_timer(self, command: SetTimer) -> Observation:
+        await workflow.sleep(max(timedelta(0), command.due - workflow.now()))
+        return TimerFired(command.key)
+
+    # The ledger.
+
+    def _must_write(self) -> bool:
+        """Write when somebody waits for it or nobody else will soon give reason to; meanwhile collect."""
+        if not self._unwritten:
+            return False
+        return (
+            self._callers > 0
+            or self._overdue
+            or self._state.status != OPEN
+            or len(self._unwritten) >= FULL_ENTRIES
+            or self._unwritten_bytes >= FULL_BYTES
+            or (not may_proceed(self._state) and phase(self._plan, self._state) != "RUNNING")
+            or self._tasks == 0
+        )
+
+    async def _write(self) -> None:
+        entries, self._unwritten, self._unwritten_bytes = self._unwritten, [], 0
+        self._overdue = False
+        batch = Batch(
+            workspace=self._order.workspace,
+            execution_id=self._order.execution_id,
+            phase=phase(self._plan, self._state),
+            entries=[entry.to_dict() for entry in entries],
+        )
+        await _shielded(lambda: _record(batch))
+        self._written = entries[-1].number
+
+    async def _grow_old(self) -> None:
+        await workflow.sleep(LATEST)
+        self._overdue = bool(self._unwritten)
+        self._clock = None
+
+    # Continue as new.
+
+    def _may_continue_as_new(self) -> bool:
+        return self._history_is_long(1) and self._tasks == 0 and self._state.status == OPEN
+
+    def _is_draining(self) -> bool:
+        return self._history_is_long(DRAIN)
+
+    def _history_is_long(self, factor: int) -> bool:
+        info = workflow.info()
+        if factor == 1 and info.is_continue_as_new_suggested():
+            return True
+        return info.get_current_history_length() >= factor * (self._order.history_limit or SUGGESTED)
+
+    async def _continue_as_new(self) -> None:
+        """Begin the next run with the present state, once the ledger is written and every caller has its answer."""
+        while self._unwritten or not workflow.all_handlers_finished():
+            if self._unwritten:
+                await self._write()
+            else:
+                await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
+        if self._state.status == OPEN and self._tasks == 0:
+            workflow.continue_as_new(replace(self._order, state=self._state.to_json()))
+
+
+async def _record(batch: Batch) -> None:
+    """Write entries from within the workflow task; while the database is away, by an activity that never gives up."""
+    try:
+        await workflow.execute_local_activity(
+            RECORD,
+            batch,
+            schedule_to_close_timeout=timedelta(seconds=5),
+            retry_policy=RetryPolicy(maximum_attempts=2, non_retryable_error_types=[NOT_THE_WRITER]),
+        )
+    except ActivityError as error:
+        if isinstance(error.cause, ApplicationError) and error.cause.type == NOT_THE_WRITER:
+            raise ApplicationError(error.cause.message, type=NOT_THE_WRITER, non_retryable=True) from error
+        await workflow.execute_activity(
+            RECORD,
+            batch,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=RetryPolicy(
+                maximum_interval=timedelta(seconds=10), non_retryable_error_types=[NOT_THE_WRITER]
+            ),
+        )
+
+
+async def _shielded(work: Callable[[], Awaitable[None]]) -> None:
+    """Finish the work even when the workflow is cancelled meanwhile, and only then let the cancellation through."""
+    task = asyncio.ensure_future(work())
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+def _or_refused(ask: Callable[[], Answer]) -> Answer:
+    """Turn the engine's refusal into the error that a caller of the update meets."""
+    try:
+        return ask()
+    except Refused as refused:
+        raise ApplicationError(
+            refused.message, refused.reason, refused.facts, type=REFUSED, non_retryable=True
+        ) from refused
