@@ -207,7 +207,7 @@ class ListExecutionsRequest(_message.Message):
     PARENT_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     ROOT_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most so many, 1 to 200; 50 when left out."""
+    """At most so many: 1 to 200, more counts as 200; 50 when left out."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     template_id: _builtins.str
@@ -314,8 +314,8 @@ class WatchExecutionResponse(_message.Message):
     EXECUTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_entry_pb2.LedgerEntry]:
-        """What happened, in order and without gaps after the message before. Empty when nothing is new, as in the first message
-        to a caller that already knows everything.
+        """What happened, in order and without gaps after the message before. Empty when nothing is new, as in the first
+        message to a caller that knows everything already.
         """
 
     @_builtins.property

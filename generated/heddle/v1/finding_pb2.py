@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17heddle/v1/finding.proto\x12\theddle.v1\"\xc6\x01\n\x07\x46inding\x12-\n\x08severity\x18\x01 \x01(\x0e\x32\x1b.heddle.v1.Finding.Severity\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0f\n\x07pointer\x18\x05 \x01(\t\"N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSEVERITY_ERROR\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\":\n\x12\x44\x65\x66initionFindings\x12$\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x12.heddle.v1.Findingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17heddle/v1/finding.proto\x12\theddle.v1\"\xc6\x01\n\x07\x46inding\x12-\n\x08severity\x18\x01 \x01(\x0e\x32\x1b.heddle.v1.Finding.Severity\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x0f\n\x07pointer\x18\x05 \x01(\t\"N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n\x0eSEVERITY_ERROR\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\"K\n\x12\x44\x65\x66initionFindings\x12$\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x12.heddle.v1.Finding\x12\x0f\n\x07omitted\x18\x02 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDING_SEVERITY']._serialized_start=159
   _globals['_FINDING_SEVERITY']._serialized_end=237
   _globals['_DEFINITIONFINDINGS']._serialized_start=239
-  _globals['_DEFINITIONFINDINGS']._serialized_end=297
+  _globals['_DEFINITIONFINDINGS']._serialized_end=314
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,7 @@ class ListLedgerEntriesRequest(_message.Message):
     execution_id: _builtins.str
     """The execution."""
     page_size: _builtins.int
-    """At most so many, 1 to 200; 50 when left out."""
+    """At most so many: 1 to 200, more counts as 200; 50 when left out."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     after_number: _builtins.int

@@ -144,7 +144,7 @@ class ListLinksRequest(_message.Message):
     TEMPLATE_ID_FIELD_NUMBER: _builtins.int
     ENTITY_TYPE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most so many, 1 to 200; 50 when left out."""
+    """At most so many: 1 to 200, more counts as 200; 50 when left out."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     template_id: _builtins.str

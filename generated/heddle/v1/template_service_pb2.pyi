@@ -139,7 +139,7 @@ class ListTemplatesRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most so many, 1 to 200; 50 when left out."""
+    """At most so many: 1 to 200, more counts as 200; 50 when left out."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     state: _template_pb2.Template.State.ValueType

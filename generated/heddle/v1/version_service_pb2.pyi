@@ -152,7 +152,7 @@ class ListVersionsRequest(_message.Message):
     template_id: _builtins.str
     """The template."""
     page_size: _builtins.int
-    """At most so many, 1 to 200; 50 when left out."""
+    """At most so many: 1 to 200, more counts as 200; 50 when left out."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     status: _version_pb2.Version.Status.ValueType
