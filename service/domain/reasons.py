@@ -1,0 +1,259 @@
+"""Every reason for which a call is refused: what it means, an example of its message, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What there is to say about one reason; `code` is the canonical gRPC status that goes with it."""
+
+    code: str
+    meaning: str
+    example: str
+    remedy: str
+
+
+REASONS: dict[str, Reason] = {
+    "INVALID_FIELD": Reason(
+        "INVALID_ARGUMENT",
+        "The value of a field breaks a rule. A BadRequest detail names the field.",
+        'key is "Customer Verification": it must be 1 to 63 lower-case letters, digits and hyphens, and not begin with '
+        'a hyphen, such as "customer-verification"',
+        "Correct the field that the message names.",
+    ),
+    "INVALID_JSON": Reason(
+        "INVALID_ARGUMENT",
+        "A field whose name ends in `_json` is not strict JSON, or too large, or not of the kind asked for. NaN, "
+        "repeated keys and comments are no JSON; a definition is one object of at most 1,048,576 bytes.",
+        "definition_json is not JSON: line 3, column 5: expected a value",
+        "Correct the document at the place that the message names.",
+    ),
+    "UNKNOWN_DIALECT": Reason(
+        "INVALID_ARGUMENT",
+        "A definition is said to be written in a format that this server does not know.",
+        'dialect is "bpmn": it must be one of graph',
+        'Name one of the dialects that the message lists, or leave `dialect` empty for "graph".',
+    ),
+    "PAGE_TOKEN_INVALID": Reason(
+        "INVALID_ARGUMENT",
+        "A page token leads to the next page of the very list that gave it: the same rpc, filters and workspace.",
+        "page_token was not made by this list: take next_page_token from an answer to the same request",
+        "Send the filters of the first page with every page, or begin with an empty token.",
+    ),
+    "WORKSPACE_INVALID": Reason(
+        "INVALID_ARGUMENT",
+        "The metadata `heddle-workspace` is not the key of a workspace.",
+        'the metadata heddle-workspace is "Acme Corp": it must be 1 to 63 lower-case letters, digits and hyphens, and '
+        "not begin with a hyphen",
+        "Send the workspace's key, or no such metadata for the workspace `default`.",
+    ),
+    "INPUT_INVALID": Reason(
+        "INVALID_ARGUMENT",
+        "The input of an execution does not fit the `inputSchema` of the definition.",
+        'input_json does not fit the definition\'s inputSchema: at /customer: "id" is a required property',
+        "Send an input that fits the schema.",
+    ),
+    "OUTPUT_INVALID": Reason(
+        "INVALID_ARGUMENT",
+        "The output of a step does not fit the step's `outputSchema`. Nothing has changed.",
+        'cannot complete step verify: its output does not fit its outputSchema: "verified" is a required property',
+        "Send an output that fits the schema.",
+    ),
+    "OUTPUT_TOO_LARGE": Reason(
+        "INVALID_ARGUMENT",
+        "The output of a step is larger than a step may give, or than the execution still has room for.",
+        "the output has 300,000 bytes of JSON; a step may give at most 262,144",
+        "Store large values elsewhere and send a reference to them.",
+    ),
+    "TEMPLATE_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no such template. A template of another workspace is answered in the same way.",
+        'template "0197c5a0-…" does not exist',
+        "Check the id or key, and the workspace that the call names.",
+    ),
+    "VERSION_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace, or the template named beside it, has no such version.",
+        'version "0197c5a0-…" does not exist',
+        "Check the id, and the workspace that the call names. A starter version belongs to the same template.",
+    ),
+    "LINK_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no such link, or the entity has none. Nothing was started.",
+        'SERVICE_CATALOG "US_C_CORP" is not linked to a template',
+        "Create a link with CreateLink, or go on without a workflow.",
+    ),
+    "EXECUTION_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no such execution.",
+        'execution "0197c5a0-…" does not exist',
+        "Check the id, and the workspace that the call names.",
+    ),
+    "STEP_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The version that the execution runs has no step of that id.",
+        "the execution's version has no step verfy",
+        "Check the step id against the version's definition.",
+    ),
+    "STEP_RUN_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The execution has not made that visit of that step, or the id is not of the form "
+        "`<execution id>/<step id>/<visit>`.",
+        'step run "0197c5a0-…/verify/2" does not exist',
+        "Take the id from ListStepRuns.",
+    ),
+    "TEMPLATE_KEY_EXISTS": Reason(
+        "ALREADY_EXISTS",
+        "Another template of the workspace has the key. Where no key was given, it was made from the name.",
+        'a template with the key "customer-verification" exists already',
+        "Give the template another key, or use the one that exists.",
+    ),
+    "VERSION_LABEL_EXISTS": Reason(
+        "ALREADY_EXISTS",
+        "Another version of the template has the label.",
+        'the template has a version "1.0.0" already',
+        "Give the version another label.",
+    ),
+    "LINK_ENTITY_EXISTS": Reason(
+        "ALREADY_EXISTS",
+        "An entity is linked to one template at most, and this one is linked already.",
+        'SERVICE_CATALOG "US_C_CORP" is linked to a template already',
+        "Move the link that exists with UpdateLink, or delete it first.",
+    ),
+    "REQUEST_ID_REUSED": Reason(
+        "ALREADY_EXISTS",
+        "The request id was used before in this workspace, for another rpc or with other fields. Nothing has changed.",
+        'request_id "order-17" was used before for another request',
+        "Make a new request id for each new request; send the very same fields only to repeat one.",
+    ),
+    "ETAG_MISMATCH": Reason(
+        "ABORTED",
+        "Somebody has changed the thing since the etag was read. Nothing has changed by this call.",
+        'version 0197c5a0-… has changed: its etag is "4", not "3"; read it again',
+        "Read the thing again, decide anew, and send its present etag with a new request id.",
+    ),
+    "CONCURRENT_CHANGE": Reason(
+        "ABORTED",
+        "Other calls were changing the same thing, and this one gave way. Nothing has changed by this call.",
+        "another call is changing the same thing; try again",
+        "Send the same request again after a short pause.",
+    ),
+    "VERSION_NOT_DRAFT": Reason(
+        "FAILED_PRECONDITION",
+        "Only drafts are edited and published; what was published never changes.",
+        "cannot edit version 1.0.0: it is PUBLISHED",
+        "Create the next version, with this one as `starter_version_id`.",
+    ),
+    "VERSION_NOT_PUBLISHED": Reason(
+        "FAILED_PRECONDITION",
+        "Only a PUBLISHED version is activated, deprecated or started.",
+        "cannot activate version 1.0.0: it is DRAFT",
+        "Publish the version first; in place of a DEPRECATED one take a newer version.",
+    ),
+    "VERSION_ACTIVE": Reason(
+        "FAILED_PRECONDITION",
+        "The version is its template's active one, which is neither deprecated nor deleted.",
+        "cannot deprecate version 1.0.0: it is its template's active version; activate another or deactivate the "
+        "template first",
+        "Call ActivateVersion for another version, or DeactivateTemplate.",
+    ),
+    "VERSION_IN_USE": Reason(
+        "FAILED_PRECONDITION",
+        "Executions run or ran the version; it stays for their sake.",
+        "cannot delete version 1.0.0: it has executions",
+        "Deprecate the version instead.",
+    ),
+    "DEFINITION_INVALID": Reason(
+        "FAILED_PRECONDITION",
+        "The definition has errors, so it cannot be published. A DefinitionFindings detail has the findings.",
+        "cannot publish version 1.0.0: its definition has 2 errors, first: GRAPH_EXACTLY_ONE_END: …",
+        "Mend every finding of severity ERROR; ValidateVersion and GetVersion tell all of them.",
+    ),
+    "TEMPLATE_ARCHIVED": Reason(
+        "FAILED_PRECONDITION",
+        "The template is put away: nothing is started from it or activated in it.",
+        "cannot archive template customer-verification: it is ARCHIVED",
+        "Call UnarchiveTemplate, if the template is to be used again.",
+    ),
+    "TEMPLATE_NOT_ARCHIVED": Reason(
+        "FAILED_PRECONDITION",
+        "The template is in use, so there is nothing to unarchive.",
+        "cannot unarchive template customer-verification: it is ACTIVE",
+        "Go on: the template can be used as it is.",
+    ),
+    "TEMPLATE_HAS_NO_ACTIVE_VERSION": Reason(
+        "FAILED_PRECONDITION",
+        "Nothing says which version of the template to run. Nothing was started.",
+        "template customer-verification has no active version",
+        "Activate a PUBLISHED version, or name the version to start.",
+    ),
+    "TEMPLATE_IN_USE": Reason(
+        "FAILED_PRECONDITION",
+        "Executions run or ran a version of the template; it stays for their sake.",
+        "cannot delete template customer-verification: it has executions",
+        "Archive the template instead.",
+    ),
+    "EXECUTION_ENDED": Reason(
+        "FAILED_PRECONDITION",
+        "The execution has ended, and nothing more happens to it.",
+        "cannot cancel the execution: it is COMPLETED",
+        "Read the execution; start a new one where more is to be done.",
+    ),
+    "STEP_NOT_OPEN": Reason(
+        "FAILED_PRECONDITION",
+        "The step is not in progress: it has not started, is parked, or was completed with another output or outcome.",
+        "cannot complete step verify: it has not started",
+        "Read the step runs; set a parked one free with UpdateStep first.",
+    ),
+    "STEP_NOT_COMPLETABLE": Reason(
+        "FAILED_PRECONDITION",
+        "Steps of this type complete by themselves, not by a caller.",
+        "cannot complete step wait: a timer step is not completed by a caller",
+        "Leave the step to itself, or disable it with UpdateStep.",
+    ),
+    "STEP_UPDATE_NOT_ALLOWED": Reason(
+        "FAILED_PRECONDITION",
+        "The present status of the step run does not allow the one asked for; docs/state-tables.md has what may "
+        "follow what.",
+        "cannot move step verify, visit 1, from RUNNING to PENDING; allowed: DISABLED",
+        "Ask for one of the statuses that the message lists.",
+    ),
+    "LAUNCH_BACKLOG_FULL": Reason(
+        "RESOURCE_EXHAUSTED",
+        "Too many executions wait for Temporal to take them over. Nothing was started.",
+        "20,000 executions wait for their start; try again later",
+        "Send the same request again later; look after Temporal if this lasts.",
+    ),
+    "TOO_MANY_WATCHERS": Reason(
+        "RESOURCE_EXHAUSTED",
+        "This server follows as many executions as it can at a time.",
+        "this server has 32 watchers already; try again later",
+        "Watch fewer executions at a time, or read them with GetExecution.",
+    ),
+    "DATABASE_UNAVAILABLE": Reason(
+        "UNAVAILABLE",
+        "The database cannot be reached, or has no connection free. Whether the call had its effect is not known.",
+        "the database is not available; try again",
+        "Send the same request again: its request id makes sure that it has its effect once.",
+    ),
+    "TEMPORAL_UNAVAILABLE": Reason(
+        "UNAVAILABLE",
+        "Temporal, or every worker, cannot be reached. Whether the call had its effect is not known.",
+        "Temporal is not available; try again",
+        "Send the same request again: its request id makes sure that it has its effect once.",
+    ),
+    "DEADLINE_EXCEEDED": Reason(
+        "DEADLINE_EXCEEDED",
+        "The call took longer than it may. Whether it had its effect is not known.",
+        "the database took longer than 15 seconds",
+        "Send the same request again, with a later deadline.",
+    ),
+    "INTERNAL": Reason(
+        "INTERNAL",
+        "A fault of the service. The service's log has all about it under the incident that the message names.",
+        "internal error; incident 3f0c9a51",
+        "Report the incident to whoever runs the service.",
+    ),
+}
