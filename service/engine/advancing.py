@@ -119,7 +119,7 @@ def _complete_step(run: Run, completion: StepCompleted) -> None:
         return
     if opened.status in PARKED:
         raise Refused(
-            "STEP_NOT_OPEN",
+            "STEP_NOT_WAITING",
             f"cannot complete step {step.id}, visit {opened.visit}: it is {opened.status}; move it to RUNNING first",
             step_id=step.id,
             status=opened.status,
@@ -127,7 +127,7 @@ def _complete_step(run: Run, completion: StepCompleted) -> None:
     hears = KINDS[step.type].hears
     if StepCompleted not in hears:
         raise Refused(
-            "STEP_NOT_COMPLETABLE",
+            "STEP_NOT_WAITING",
             f"cannot complete step {step.id}: a {step.type} step is not completed by a caller",
             step_id=step.id,
             step_type=step.type,
@@ -164,7 +164,7 @@ def _update_step(run: Run, update: StepUpdated) -> None:
         return
     if update.status not in UPDATES[opened.status]:
         raise Refused(
-            "STEP_UPDATE_NOT_ALLOWED",
+            "STEP_STATUS_REFUSED",
             f"cannot move step {update.step_id}, visit {opened.visit}, from {opened.status} to {update.status}; "
             f"allowed: {', '.join(UPDATES[opened.status])}",
             step_id=update.step_id,
@@ -251,7 +251,7 @@ def _not_open(state: State, step_id: str, visit: int, verb: str) -> Refused:
         why = "it has not started"
     else:
         why = "it is not in progress"
-    reason = "EXECUTION_ENDED" if state.status != OPEN else "STEP_NOT_OPEN"
+    reason = "EXECUTION_ENDED" if state.status != OPEN else "STEP_NOT_WAITING"
     return Refused(reason, f"cannot {verb} step {step_id}: {why}", step_id=step_id, visit=visit)
 
 

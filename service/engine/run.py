@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -91,6 +92,9 @@ class Run:
         """
         if taken is None:
             taken = [transition.id for transition in self.plan.outgoing[visit.step.id]]
+        if problem := unstorable(output):
+            self.fail(visit, "OUTPUT_INVALID", f"step {visit.step.id} gave what is not JSON: {problem}")
+            return
         if problem := self.too_large(visit.step.id, output):
             self.fail(visit, "OUTPUT_TOO_LARGE", problem)
             return
@@ -185,6 +189,16 @@ class Run:
         entry = Entry(self.state.number + 1, self._time, type, step_id, visit, attempt, data)
         apply(self.state, entry)
         self.entries.append(entry)
+
+
+def unstorable(value: Json) -> str:
+    """Say why a value that came from outside cannot be kept as JSON, or nothing."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return str(error)
+    return "a string holds the character U+0000" if "\\u0000" in text.replace("\\\\", "") else ""
 
 
 def describe(error: ExpressionError, where: str) -> str:

@@ -65,15 +65,30 @@ class ExecutionWorkflow:
         self._work: dict[str, asyncio.Task[None]] = {}  # by key of the step run
         self._tasks = 0  # activities under way
         self._begun = False
+        self._broken: Exception | None = None  # a defect: fails the workflow task, which is then tried again
 
     @workflow.run
     async def run(self, order: Order) -> str:
-        """Carry the execution on until it ends; gives its final status, raises if that is FAILED."""
+        """Carry the execution on until it ends; gives its final status, raises if that is FAILED.
+
+        Whoever cancels the workflow in Temporal cancels the execution, so the work itself is shielded from that.
+        """
+        work = asyncio.create_task(self._carry_on())
+        while True:
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                if self._state.status == OPEN:
+                    self._observe(Cancelled(reason="cancelled in Temporal"))
+
+    async def _carry_on(self) -> str:
         for command in open_commands(self._plan, self._state):
             self._obey(command)
         self._begun = True
         while self._state.status == OPEN or self._unwritten:
-            await self._pause()
+            await workflow.wait_condition(self._is_awake)
+            if self._broken is not None:
+                raise self._broken
             if may_proceed(self._state):
                 self._observe(Proceeded())
             if self._must_write():
@@ -115,16 +130,13 @@ class ExecutionWorkflow:
         if self._unwritten and self._tasks and self._clock is None:
             self._clock = asyncio.create_task(self._grow_old())
 
-    async def _pause(self) -> None:
-        """Wait until there is something to do; whoever cancels the workflow in Temporal cancels the execution."""
-        try:
-            await workflow.wait_condition(self._is_awake)
-        except asyncio.CancelledError:
-            if self._state.status == OPEN:
-                self._observe(Cancelled(reason="cancelled in Temporal"))
-
     def _is_awake(self) -> bool:
-        return may_proceed(self._state) or self._must_write() or self._may_continue_as_new()
+        return (
+            self._broken is not None
+            or may_proceed(self._state)
+            or self._must_write()
+            or self._may_continue_as_new()
+        )
 
     # Commands.
 
@@ -143,9 +155,13 @@ class ExecutionWorkflow:
     def _begin(self, key: str, work: Awaitable[Observation]) -> None:
         async def tell() -> None:
             observation = await work
-            if self._work.get(key) is asyncio.current_task():
-                del self._work[key]
+            if self._work.get(key) is not asyncio.current_task():
+                return
+            del self._work[key]
+            try:
                 self._observe(observation)
+            except Exception as error:
+                self._broken = error
 
         self._work[key] = asyncio.create_task(tell())
 
@@ -188,8 +204,7 @@ class ExecutionWorkflow:
             or self._state.status != OPEN
             or len(self._unwritten) >= FULL_ENTRIES
             or self._unwritten_bytes >= FULL_BYTES
-            or (not may_proceed(self._state) and phase(self._plan, self._state) != "RUNNING")
-            or self._tasks == 0
+            or (self._tasks == 0 and not may_proceed(self._state))
         )
 
     async def _write(self) -> None:
@@ -201,7 +216,7 @@ class ExecutionWorkflow:
             phase=phase(self._plan, self._state),
             entries=[entry.to_dict() for entry in entries],
         )
-        await _shielded(lambda: _record(batch))
+        await _record(batch)
         self._written = entries[-1].number
 
     async def _grow_old(self) -> None:
@@ -254,16 +269,6 @@ async def _record(batch: Batch) -> None:
                 maximum_interval=timedelta(seconds=10), non_retryable_error_types=[NOT_THE_WRITER]
             ),
         )
-
-
-async def _shielded(work: Callable[[], Awaitable[None]]) -> None:
-    """Finish the work even when the workflow is cancelled meanwhile, and only then let the cancellation through."""
-    task = asyncio.ensure_future(work())
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise
 
 
 def _or_refused(ask: Callable[[], Answer]) -> Answer:

@@ -22,7 +22,7 @@ def _complete(run: Run, visit: Visit, completion: StepCompleted) -> None:
             violations=[{"pointer": violation.pointer, "message": violation.message} for violation in found],
         )
     if problem := run.too_large(step.id, completion.output):
-        raise Refused("OUTPUT_TOO_LARGE", problem, step_id=step.id)
+        raise Refused("OUTPUT_INVALID", problem, step_id=step.id)
     run.complete(visit, completion.output, outcome=completion.outcome)
 
 

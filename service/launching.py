@@ -1,0 +1,187 @@
+"""Starting executions: the row and the first moves in one write, then Temporal, then the word that it has them.
+
+Whatever happens in between, the row stays CREATED and some launcher hands it over later; a workflow that runs already
+counts as started, so an execution runs once however often it is launched.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from service.definition.plan import Json, Plan
+from service.engine.advancing import advance, may_proceed, phase
+from service.engine.entries import Entry
+from service.engine.observations import Proceeded, Started
+from service.engine.state import OPEN, State
+from service.domain.execution import Execution, Launch
+from service.recording import writing
+from storage import executions
+from storage.database import connection
+
+log = logging.getLogger(__name__)
+
+FIRST_MOVES = 400
+"""Steps that a start makes itself; an execution that needs more before its first wait makes the rest in Temporal."""
+
+LEASE = 15.0
+"""Seconds in which whoever took a launch must have made it; longer than the gateway waits for Temporal."""
+
+DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between the attempts to reach Temporal; the last one repeats."""
+
+
+class TemporalAway(Exception):
+    """Temporal, or a worker, could not be asked; nothing is known of what it did."""
+
+
+class StartRefused(Exception):
+    """Temporal refuses what it was asked for, and will the next time."""
+
+
+class WorkflowEnded(Exception):
+    """The execution's workflow has ended, or was never there."""
+
+
+class Gateway(Protocol):
+    """What the use cases need of Temporal; see `temporal.gateway.TemporalGateway` for the errors."""
+
+    def start(self, launch: Launch) -> None:
+        """Start the workflow of an execution."""
+
+    def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> None:
+        """Bring an observation to a running workflow."""
+
+    def start_and_observe(self, launch: Launch, document: dict[str, Any], seconds: float) -> None:
+        """Bring an observation to a workflow whose start may not have happened yet."""
+
+    def terminate(self, workspace: str, execution_id: str, reason: str) -> None:
+        """End a workflow whose execution was ended without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstMoves:
+    """What an execution did before anybody outside was needed."""
+
+    state: State
+    entries: list[Entry]
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether nobody outside is needed at all."""
+        return self.state.status != OPEN
+
+
+def first_moves(plan: Plan, input: Json, now: datetime) -> FirstMoves:
+    """Run the engine from the start until it needs somebody, or has made enough moves for one transaction."""
+    outcome = advance(plan, State(), Started(input), now)
+    entries = list(outcome.entries)
+    while may_proceed(outcome.state) and len(entries) < FIRST_MOVES:
+        outcome = advance(plan, outcome.state, Proceeded(), now)
+        entries += outcome.entries
+    return FirstMoves(outcome.state, entries)
+
+
+def create(execution: Execution, plan: Plan, moves: FirstMoves) -> tuple[Execution, str | None] | None:
+    """Store a new execution with its first moves; None when its request id is in use.
+
+    Gives the execution as stored, and the state that Temporal is to begin from, None when it has ended.
+    """
+    batch = writing(
+        execution.workspace,
+        execution.id,
+        moves.entries,
+        phase(plan, moves.state),
+        execution.create_time,
+    )
+    launch_state = None if moves.has_ended else moves.state.to_json()
+    stored = replace(
+        execution,
+        status=batch.status or "CREATED",
+        phase=batch.phase,
+        output=batch.output,
+        error=batch.error,
+        last_number=batch.last_number,
+        start_time=execution.create_time if moves.has_ended else None,
+        end_time=execution.create_time if moves.has_ended else None,
+    )
+    if not executions.add(stored, launch_state, LEASE, batch):
+        return None
+    return stored, launch_state
+
+
+def launch(gateway: Gateway, order: Launch, attempts: int, clock: Callable[[], datetime]) -> bool:
+    """Hand one execution to Temporal and write down how that went; False when Temporal was away.
+
+    Call it outside any transaction.
+    """
+    try:
+        gateway.start(order)
+    except StartRefused as refusal:
+        error = json.dumps({"code": "START_REFUSED", "message": f"Temporal refuses the start: {refusal}"})
+        with connection():
+            executions.refuse_launch(order.workspace, order.execution_id, error, clock())
+    except TemporalAway as away:
+        postpone(order, attempts, str(away), clock())
+        return False
+    else:
+        with connection():
+            confirmed = executions.confirm(order.workspace, order.execution_id, clock())
+            stored = None if confirmed else executions.get(order.workspace, order.execution_id)
+        if stored is not None and stored.status == "CANCELLED":
+            gateway.terminate(order.workspace, order.execution_id, "the execution was cancelled before it started")
+    return True
+
+
+def postpone(order: Launch, attempts: int, why: str, now: datetime) -> None:
+    """Leave an execution for a later attempt."""
+    delay = DELAYS[min(attempts, len(DELAYS) - 1)]
+    with connection():
+        executions.postpone_launch(order.workspace, order.execution_id, why, delay, now)
+
+
+class Launcher:
+    """The thread that launches what nobody launched: after a crash, and while Temporal was away."""
+
+    def __init__(self, gateway: Gateway, *, interval: float = 0.5, batch: int = 50) -> None:
+        self._gateway = gateway
+        self._interval = interval
+        self._batch = batch
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="launcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look for executions to launch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the launch under way and stop."""
+        self._stopping.set()
+        self._thread.join(timeout=LEASE)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                taken = self.sweep()
+            except Exception:
+                log.exception("could not look for executions to launch")
+                taken = 0
+            if taken < self._batch:
+                self._stopping.wait(self._interval)
+
+    def sweep(self) -> int:
+        """Launch what is due until Temporal turns out to be away; gives how many launches were due."""
+        with connection():
+            due = executions.claim_launches(self._batch, LEASE)
+        away = False
+        for order, attempts in due:
+            if away:
+                postpone(order, attempts, "Temporal was away", datetime.now(UTC))
+            else:
+                away = not launch(self._gateway, order, attempts, lambda: datetime.now(UTC))
+        return len(due)

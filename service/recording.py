@@ -1,0 +1,82 @@
+"""Writing down what an execution did: ledger entries, and the rows that readers see, which are a fold of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from service.definition.plan import Json
+from service.engine.entries import Entry
+from service.engine.projecting import MISSING, StepRunChange, project
+from storage import executions
+
+
+class NotTheWriter(Exception):
+    """The entries do not follow what is stored: the execution was ended or carried on by somebody else."""
+
+
+def record(workspace: str, execution_id: str, entries: Sequence[Entry], phase: str, now: datetime) -> None:
+    """Write entries once, however often this is called with them; raises NotTheWriter when another has written."""
+    while entries:
+        if executions.record(writing(workspace, execution_id, entries, phase, now)):
+            return
+        stored = executions.get(workspace, execution_id)
+        if stored is None or stored.last_number < entries[0].number - 1:
+            raise NotTheWriter(f"execution {execution_id} has no entry {entries[0].number - 1} to follow")
+        written = stored.last_number - entries[0].number + 1
+        if stored.has_ended and written < len(entries):
+            raise NotTheWriter(f"execution {execution_id} is {stored.status}")
+        if written == 0:
+            continue  # the row moved between the write and the look: try again
+        entries = entries[written:]
+
+
+def writing(
+    workspace: str,
+    execution_id: str,
+    entries: Sequence[Entry],
+    phase: str,
+    now: datetime,
+    *,
+    owner: str | None = None,
+) -> executions.Writing:
+    """Say what to store for these entries; `owner` as in `storage.executions.Writing`."""
+    projection = project(entries)
+    execution = projection.execution
+    return executions.Writing(
+        workspace=workspace,
+        execution_id=execution_id,
+        entries=[entry.to_dict() for entry in entries],
+        step_runs=[_row(change) for change in projection.step_runs.values()],
+        requests=projection.requests,
+        phase=phase,
+        time=now,
+        status=execution.status or None,
+        output=_text(execution.output),
+        error=_text(execution.error),
+        owner=owner,
+    )
+
+
+def _row(change: StepRunChange) -> executions.StepRunRow:
+    return executions.StepRunRow(
+        step_id=change.step_id,
+        visit=change.visit,
+        attempt=change.attempt,
+        status=change.status,
+        input=_text(change.input),
+        output=_text(change.output),
+        outcome=change.outcome or None,
+        error=_text(change.error),
+        create_number=change.create_number,
+        create_time=change.create_time,
+        update_time=change.update_time,
+        end_time=change.end_time,
+    )
+
+
+def _text(value: Json) -> str | None:
+    if value is MISSING:
+        return None
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,181 @@
+"""The server's door to Temporal: plain calls for threads, with the client's event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import TimeoutError as FutureTimeout
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio.client import (
+    Client,
+    RPCTimeoutOrCancelledError,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from service.domain.execution import Launch
+from service.engine.run import Refused
+from service.launching import StartRefused, TemporalAway, WorkflowEnded
+from service.temporal.orders import OBSERVE, REFUSED, WORKFLOW, Order, workflow_id
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 5.0
+"""How long one attempt to start a workflow may take; shorter than the launcher's lease."""
+
+Answer = TypeVar("Answer")
+
+REFUSED_FOR_GOOD = frozenset({RPCStatusCode.INVALID_ARGUMENT})
+"""Codes of a start that no further attempt can turn into a success."""
+
+
+class TemporalGateway:
+    """Starts workflows and brings observations to them. Connects when it is first needed, and again after a loss."""
+
+    def __init__(self, address: str, namespace: str, task_queue: str, *, history_limit: int = 0) -> None:
+        self._address = address
+        self._namespace = namespace
+        self._task_queue = task_queue
+        self._history_limit = history_limit
+        self._client: Client | None = None
+        self._connecting: asyncio.Lock | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="temporal-gateway", daemon=True)
+        self._thread.start()
+
+    def start(self, launch: Launch) -> None:
+        """Start the workflow of an execution; one that runs already is as good.
+
+        Raises StartRefused when Temporal refuses for good, TemporalAway when it cannot be asked.
+        """
+        self._call(self._start(self._order(launch)), START_SECONDS)
+
+    def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> None:
+        """Bring an observation to a running workflow and wait until its effect is durable.
+
+        Raises Refused when the engine refuses it, WorkflowEnded when the workflow has ended, TemporalAway when no answer
+        came in time: the observation may then have been taken in, and asking again with the same request is safe.
+        """
+        self._call(self._observe(workflow_id(workspace, execution_id), document, seconds), seconds)
+
+    def start_and_observe(self, launch: Launch, document: dict[str, Any], seconds: float) -> None:
+        """Bring an observation to a workflow whose start may not have happened yet; raises what `observe` raises."""
+        self._call(self._start_and_observe(self._order(launch), document, seconds), seconds)
+
+    def terminate(self, workspace: str, execution_id: str, reason: str) -> None:
+        """End a workflow whose execution was ended without it; one that does not run is as good."""
+        self._call(self._terminate(workflow_id(workspace, execution_id), reason), START_SECONDS)
+
+    def close(self) -> None:
+        """Stop the event loop."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+
+    def _call(self, work: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(seconds + 1)
+        except FutureTimeout:
+            future.cancel()
+            raise TemporalAway(f"no answer from Temporal at {self._address} within {seconds:g} s") from None
+
+    def _order(self, launch: Launch) -> Order:
+        return Order(launch.workspace, launch.execution_id, launch.plan_digest, launch.state, self._history_limit)
+
+    async def _connected(self) -> Client:
+        if self._client is None:
+            self._connecting = self._connecting or asyncio.Lock()
+            async with self._connecting:
+                if self._client is None:
+                    try:
+                        self._client = await Client.connect(self._address, namespace=self._namespace)
+                    except (RuntimeError, RPCError) as error:
+                        raise TemporalAway(f"cannot reach Temporal at {self._address}: {error}") from error
+        return self._client
+
+    async def _start(self, order: Order) -> None:
+        client = await self._connected()
+        try:
+            await client.start_workflow(
+                WORKFLOW,
+                order,
+                id=workflow_id(order.workspace, order.execution_id),
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                rpc_timeout=timedelta(seconds=START_SECONDS),
+            )
+        except WorkflowAlreadyStartedError:
+            log.debug("workflow of execution %s runs already", order.execution_id)
+        except RPCError as error:
+            if error.status in REFUSED_FOR_GOOD:
+                raise StartRefused(error.message) from error
+            raise TemporalAway(f"Temporal did not start the workflow: {error.message}") from error
+
+    async def _observe(self, id: str, document: dict[str, Any], seconds: float) -> None:
+        client = await self._connected()
+        update = client.get_workflow_handle(id).execute_update(
+            OBSERVE, document, id=document["request"]["id"], rpc_timeout=timedelta(seconds=seconds)
+        )
+        await _answered(update)
+
+    async def _start_and_observe(self, order: Order, document: dict[str, Any], seconds: float) -> None:
+        client = await self._connected()
+        operation = WithStartWorkflowOperation(
+            WORKFLOW,
+            order,
+            id=workflow_id(order.workspace, order.execution_id),
+            task_queue=self._task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        update = client.start_update_with_start_workflow(
+            OBSERVE,
+            document,
+            id=document["request"]["id"],
+            start_workflow_operation=operation,
+            wait_for_stage=WorkflowUpdateStage.COMPLETED,
+            rpc_timeout=timedelta(seconds=seconds),
+        )
+        handle = await _answered(update)
+        await _answered(handle.result())
+
+    async def _terminate(self, id: str, reason: str) -> None:
+        client = await self._connected()
+        try:
+            await client.get_workflow_handle(id).terminate(reason=reason)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise TemporalAway(f"Temporal did not end workflow {id}: {error.message}") from error
+
+
+async def _answered(update: Coroutine[Any, Any, Answer]) -> Answer:
+    """Wait for an update and say in the core's words how it went."""
+    try:
+        return await update
+    except WorkflowUpdateFailedError as error:
+        cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type == REFUSED:
+            reason, facts = cause.details
+            raise Refused(reason, cause.message, **facts) from error
+        if isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow":
+            raise WorkflowEnded("the workflow ended while it took the observation in") from error
+        raise TemporalAway(f"the workflow could not take the observation in: {cause}") from error
+    except (WorkflowUpdateRPCTimeoutOrCancelledError, RPCTimeoutOrCancelledError) as error:
+        raise TemporalAway("no worker answered in time") from error
+    except WorkflowAlreadyStartedError as error:
+        raise WorkflowEnded("the workflow has ended") from error
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise WorkflowEnded(f"Temporal has no running workflow: {error.message}") from error
+        if error.status == RPCStatusCode.INVALID_ARGUMENT:
+            raise StartRefused(error.message) from error
+        raise TemporalAway(f"Temporal did not take the observation: {error.message}") from error

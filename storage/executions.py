@@ -1,0 +1,273 @@
+"""Executions with what happened to them: the row, its step runs and its ledger are written as one.
+
+Each write is a single statement, so that it takes one round trip and happens as a whole or not at all. It states which
+ledger number it follows; a writer that is not the next one changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from service.domain.execution import Execution, Launch
+from storage import documents
+from storage.database import query
+
+COLUMNS = ", ".join(field.name for field in fields(Execution))
+
+
+@dataclass(frozen=True, slots=True)
+class StepRunRow:
+    """What a write says of one step run; None leaves a column as it is. Times are ISO 8601, values JSON text."""
+
+    step_id: str
+    visit: int
+    attempt: int
+    status: str
+    input: str | None
+    output: str | None
+    outcome: str | None
+    error: str | None
+    create_number: int
+    create_time: str
+    update_time: str
+    end_time: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Consecutive ledger entries of one execution, with the rows that they change.
+
+    `status` is None while the execution goes on; `owner` is the status that it must have for the write to happen, None
+    for any that has not ended.
+    """
+
+    workspace: str
+    execution_id: str
+    entries: list[dict[str, Any]]
+    step_runs: list[StepRunRow]
+    requests: list[dict[str, str]]
+    phase: str
+    time: datetime
+    status: str | None = None
+    output: str | None = None
+    error: str | None = None
+    owner: str | None = None
+
+    @property
+    def first_number(self) -> int:
+        """The number of the first entry."""
+        return int(self.entries[0]["number"])
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last entry."""
+        return int(self.entries[-1]["number"])
+
+
+def add(execution: Execution, launch_state: str | None, lease: float, writing: Writing) -> bool:
+    """Store a new execution with its first entries; False when its request id is in use already.
+
+    `launch_state` is what Temporal begins from, None when nothing is left to do. `lease` is the time in seconds in
+    which the caller will hand it over; after that any launcher may.
+    """
+    shelf = documents.Shelf()
+    columns = [field.name for field in fields(Execution) if field.name != "launch_after"]
+    values: list[Any] = [getattr(execution, name) for name in columns]
+    for name in ("input", "output"):
+        values[columns.index(name)] = shelf.put(values[columns.index(name)])
+    lease_end = "now() + make_interval(secs => %s)" if launch_state is not None else "NULL"
+    lease_values = [lease] if launch_state is not None else []
+    head = (
+        f"e AS (INSERT INTO executions ({', '.join(columns)}, launch_state, launch_after) "
+        f"VALUES ({', '.join(['%s'] * len(columns))}, %s, {lease_end}) "
+        "ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written)"
+    )
+    return _write(head, [*values, launch_state, *lease_values], writing, shelf)
+
+
+def record(writing: Writing) -> bool:
+    """Store the next entries of an execution; False when they do not follow what is stored, or it has ended."""
+    shelf = documents.Shelf()
+    head = (
+        "e AS (UPDATE executions SET status = coalesce(%s, 'STARTED'), phase = %s, output = %s, error = %s, "
+        "last_number = %s, revision = revision + 1, update_time = %s, start_time = coalesce(start_time, %s), "
+        "end_time = CASE WHEN %s THEN %s::timestamptz END, "
+        "launch_state = NULL, launch_after = NULL, launch_error = NULL "
+        "WHERE workspace = %s AND id = %s AND last_number = %s AND status = ANY(%s) RETURNING 1 AS written)"
+    )
+    owners = [writing.owner] if writing.owner else ["CREATED", "STARTED"]
+    values = [
+        writing.status,
+        writing.phase,
+        shelf.put(writing.output),
+        writing.error,
+        writing.last_number,
+        writing.time,
+        None if writing.owner == "CREATED" else writing.time,
+        writing.status is not None,
+        writing.time,
+        writing.workspace,
+        writing.execution_id,
+        writing.first_number - 1,
+        owners,
+    ]
+    return _write(head, values, writing, shelf)
+
+
+def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shelf) -> bool:
+    parts = [head]
+    entries = [_shelve(entry, shelf) for entry in writing.entries]
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
+    parts.append("l AS (INSERT INTO ledger SELECT %s, %s, %s, %s, %s FROM e)")
+    values += [writing.workspace, writing.execution_id, writing.first_number, writing.last_number, text]
+    if writing.step_runs:
+        parts.append(_STEP_RUNS.format(rows=", ".join([_STEP_RUN] * len(writing.step_runs))))
+        values += [writing.workspace, writing.execution_id]
+        for run in writing.step_runs:
+            values += _step_run_values(run, shelf)
+    for number, request in enumerate(writing.requests):
+        parts.append(f"r{number} AS (INSERT INTO requests SELECT %s, %s, %s, %s, '', now() FROM e ON CONFLICT DO NOTHING)")
+        values += [writing.workspace, request["id"], request["method"], request["digest"]]
+    for number, (digest, body) in enumerate(shelf.bodies.items()):
+        parts.append(f"d{number} AS (INSERT INTO documents SELECT %s, %s, %s FROM e ON CONFLICT DO NOTHING)")
+        values += [writing.workspace, digest, body]
+    return bool(query(f"WITH {', '.join(parts)} SELECT written FROM e", values))
+
+
+_STEP_RUN = (
+    "(%s::text, %s::int, %s::int, %s::text, %s::text, %s::text, %s::text, %s::text, %s::bigint, "
+    "%s::timestamptz, %s::timestamptz, %s::timestamptz)"
+)
+
+_STEP_RUNS = (
+    "s AS (INSERT INTO step_runs AS old (workspace, execution_id, step_id, visit, attempt, status, input, output, "
+    "outcome, error, create_number, create_time, update_time, end_time) "
+    "SELECT %s, %s, new.* FROM (VALUES {rows}) AS new, e "
+    "ON CONFLICT (workspace, execution_id, step_id, visit) DO UPDATE SET attempt = excluded.attempt, "
+    "status = excluded.status, input = coalesce(excluded.input, old.input), "
+    "output = coalesce(excluded.output, old.output), outcome = coalesce(excluded.outcome, old.outcome), "
+    "error = coalesce(excluded.error, old.error), update_time = excluded.update_time, end_time = excluded.end_time)"
+)
+
+
+def _step_run_values(run: StepRunRow, shelf: documents.Shelf) -> list[Any]:
+    return [
+        run.step_id,
+        run.visit,
+        run.attempt,
+        run.status,
+        shelf.put(run.input),
+        shelf.put(run.output),
+        run.outcome,
+        run.error,
+        run.create_number,
+        run.create_time,
+        run.update_time,
+        run.end_time,
+    ]
+
+
+def _shelve(entry: dict[str, Any], shelf: documents.Shelf) -> dict[str, Any]:
+    """Put the large values of an entry aside; `documents` says which of its fields then hold marks."""
+    marks = {}
+    for name in ("input", "output"):
+        if name in entry["data"]:
+            text = json.dumps(entry["data"][name], ensure_ascii=False, separators=(",", ":"))
+            if (mark := shelf.put(text)) != text:
+                marks[name] = mark
+    return {**entry, "data": {**entry["data"], **marks}, "documents": list(marks)} if marks else entry
+
+
+def get(workspace: str, execution_id: str) -> Execution | None:
+    """Get an execution; None when the workspace has none of that id."""
+    return _one("WHERE workspace = %s AND id = %s", [workspace, execution_id])
+
+
+def by_request(workspace: str, request_id: str) -> Execution | None:
+    """Get the execution that a request started; None when it started none."""
+    return _one("WHERE workspace = %s AND request_id = %s", [workspace, request_id])
+
+
+def page(workspace: str, filters: Mapping[str, str], *, before: str | None, limit: int) -> list[Execution]:
+    """List executions, newest first: those whose columns have the given values, older than `before`."""
+    conditions = ["workspace = %s", *(f"{column} = %s" for column in filters)]
+    values: list[Any] = [workspace, *filters.values()]
+    if before is not None:
+        conditions.append("id < %s")
+        values.append(before)
+    where = " AND ".join(conditions)
+    return _all(f"WHERE {where} ORDER BY id DESC LIMIT %s", [*values, limit], workspace)
+
+
+def confirm(workspace: str, execution_id: str, now: datetime) -> bool:
+    """Give the execution to Temporal; False when it has left CREATED before."""
+    rows = query(
+        "UPDATE executions SET status = 'STARTED', start_time = %s, update_time = %s, revision = revision + 1, "
+        "launch_attempts = launch_attempts + 1, launch_state = NULL, launch_after = NULL, launch_error = NULL "
+        "WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING 1",
+        (now, now, workspace, execution_id),
+    )
+    return bool(rows)
+
+
+def refuse_launch(workspace: str, execution_id: str, error: str, now: datetime) -> None:
+    """Record that Temporal refuses the start for good."""
+    query(
+        "UPDATE executions SET status = 'FAILED_TO_START', phase = 'NONE', error = %s, end_time = %s, "
+        "update_time = %s, revision = revision + 1, launch_attempts = launch_attempts + 1, launch_state = NULL, "
+        "launch_after = NULL, launch_error = NULL "
+        "WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING 1",
+        (error, now, now, workspace, execution_id),
+    )
+
+
+def postpone_launch(workspace: str, execution_id: str, error: str, delay: float, now: datetime) -> None:
+    """Record that a start did not happen, and let launchers try again after `delay` seconds."""
+    query(
+        "UPDATE executions SET launch_error = %s, launch_attempts = launch_attempts + 1, update_time = %s, "
+        "launch_after = now() + make_interval(secs => %s) "
+        "WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING 1",
+        (error, now, delay, workspace, execution_id),
+    )
+
+
+def claim_launches(limit: int, lease: float) -> list[tuple[Launch, int]]:
+    """Take executions whose start is due, each with its attempts so far; nobody else will within `lease` seconds."""
+    rows = query(
+        "UPDATE executions SET launch_after = now() + make_interval(secs => %s) "
+        "WHERE (workspace, id) IN (SELECT workspace, id FROM executions "
+        "WHERE status = 'CREATED' AND launch_after < now() ORDER BY launch_after LIMIT %s FOR UPDATE SKIP LOCKED) "
+        "RETURNING workspace, id, plan_digest, launch_state, launch_attempts",
+        (lease, limit),
+    )
+    return [(Launch(*row[:4]), row[4]) for row in rows]
+
+
+def launch_of(workspace: str, execution_id: str) -> Launch | None:
+    """Get what Temporal begins from; None when the execution is no longer the database's."""
+    rows = query(
+        "SELECT workspace, id, plan_digest, launch_state FROM executions "
+        "WHERE workspace = %s AND id = %s AND status = 'CREATED'",
+        (workspace, execution_id),
+    )
+    return Launch(*rows[0]) if rows else None
+
+
+def _one(where: str, values: list[Any]) -> Execution | None:
+    found = _all(where, values, values[0])
+    return found[0] if found else None
+
+
+def _all(where: str, values: list[Any], workspace: str) -> list[Execution]:
+    found = [Execution(*row) for row in query(f"SELECT {COLUMNS} FROM executions {where}", values)]
+    bodies = documents.fetch(workspace, (text for one in found for text in (one.input, one.output)))
+    if not bodies:
+        return found
+    return [
+        replace(one, input=bodies.get(one.input, one.input), output=bodies.get(one.output or "", one.output))
+        for one in found
+    ]

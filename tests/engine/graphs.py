@@ -1,0 +1,123 @@
+"""Plans in a few words, and a player that drives the engine over them without a server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from service.definition.plan import Json, Plan, Step, Transition
+from service.engine.advancing import Advance, advance, may_proceed, open_commands
+from service.engine.commands import RunTask, SetTimer
+from service.engine.entries import Entry
+from service.engine.observations import Observation, Proceeded, Started, StepCompleted, TaskCompleted, TimerFired
+from service.engine.state import OPEN, State
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+RETRY = {"maxAttempts": 3, "initialInterval": 1.0, "backoffMultiplier": 2.0, "maxInterval": 60.0}
+
+TYPES = {
+    "start": "start",
+    "end": "end",
+    "xs": "gateway.exclusive_split",
+    "is": "gateway.inclusive_split",
+    "ps": "gateway.parallel_split",
+    "pj": "gateway.parallel_join",
+    "task": "task",
+    "timer": "timer",
+}
+
+
+def a_step(id: str, **fields: Json) -> Step:
+    """Make a step whose type its id tells: `ps2` is a parallel split, `task_a` a task; any other is human."""
+    prefix = id.rstrip("0123456789").split("_")[0]
+    type = TYPES.get(prefix, "human.confirm")
+    settings: dict[str, Json] = {}
+    if type == "task":
+        settings = {"task": id, "taskQueue": "q", "retry": RETRY, "timeout": 60.0}
+    if type == "timer":
+        settings = {"duration": 60.0}
+    return Step(id=id, type=type, name=id, **{"settings": settings, **fields})
+
+
+def a_plan(picture: str, **steps: dict[str, Json]) -> Plan:
+    """Read `a > b; xs > c if <condition>, d; ...`: an edge of a split without a condition is its default."""
+    ids: list[str] = []
+    transitions: list[Transition] = []
+    for line in filter(None, (line.strip() for line in picture.split(";"))):
+        source, _, targets = (part.strip() for part in line.partition(">"))
+        for target in targets.split(","):
+            name, _, condition = (part.strip() for part in target.partition(" if "))
+            ids += [id for id in (source, name) if id not in ids]
+            splits = source.startswith(("xs", "is"))
+            transitions.append(
+                Transition(
+                    f"{source}>{name}", source, name, condition=condition or None, is_default=splits and not condition
+                )
+            )
+    return Plan("test", tuple(a_step(id, **steps.get(id, {})) for id in ids), tuple(transitions))
+
+
+class Player:
+    """One execution: its state, the whole ledger, and the clock that only moves when told."""
+
+    def __init__(self, plan: Plan, input: Json = None) -> None:
+        self.plan = plan
+        self.state = State()
+        self.now = NOW
+        self.entries: list[Entry] = []
+        self.see(Started(input))
+
+    def see(self, observation: Observation) -> Advance:
+        """Tell the engine, and let it make all its moves."""
+        outcome = advance(self.plan, self.state, observation, self.now)
+        self._keep(outcome)
+        while may_proceed(self.state):
+            self._keep(advance(self.plan, self.state, Proceeded(), self.now))
+        return outcome
+
+    def _keep(self, outcome: Advance) -> None:
+        self.state = outcome.state
+        self.entries += outcome.entries
+
+    def complete(self, *step_ids: str, output: Json = None) -> None:
+        """Complete human steps one after another."""
+        for step_id in step_ids:
+            self.see(StepCompleted(step_id, output=output))
+
+    def answer(self, result: Json = None) -> None:
+        """Let the oldest thing that the execution waits for outside happen."""
+        command = open_commands(self.plan, self.state)[0]
+        if isinstance(command, RunTask):
+            self.see(TaskCompleted(command.key, command.attempt, result))
+        elif isinstance(command, SetTimer):
+            self.now = max(self.now, command.due)
+            self.see(TimerFired(command.key))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+    @property
+    def open(self) -> list[str]:
+        """The step runs that hold a token."""
+        return list(self.state.open)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the execution goes on."""
+        return self.state.status == OPEN
+
+    def count(self, type: str) -> Counter[str]:
+        """Count the ledger entries of a type by step."""
+        return Counter(entry.step_id for entry in self.entries if entry.type == type)
+
+    def types(self, step_id: str) -> list[str]:
+        """List what the ledger tells of one step."""
+        return [entry.type for entry in self.entries if entry.step_id == step_id]
+
+
+def completed(player: Player) -> Iterable[str]:
+    """The steps that completed, in order."""
+    return [entry.step_id for entry in player.entries if entry.type == "STEP_COMPLETED"]

@@ -1,0 +1,128 @@
+"""Random well-formed definitions with loops, gateways and every kind of step, for property tests.
+
+A plan grows from start → end by replacing a transition again and again: with a step on it, a loop around it, a choice,
+a pair of parallel branches that join, or branches that converge without a join. Extra joins and crossing transitions
+make shapes that no block structure would give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import strategies as st
+
+from service.definition.plan import Json, Plan, Step, Transition
+from tests.engine.graphs import RETRY
+
+CONDITIONS = ("__context__.p", "__context__.q", "__context__.nope", "__steps__.{human}.outputData.again", "true", "false")
+
+
+@dataclass
+class Sketch:
+    """A graph while it grows: steps by id, edges as [source, target]."""
+
+    steps: dict[str, str] = field(default_factory=lambda: {"start": "start", "end": "end"})
+    edges: list[list[str]] = field(default_factory=lambda: [["start", "end"]])
+
+    def add(self, type: str) -> str:
+        id = f"{type.replace('.', '_')}_{len(self.steps)}"
+        self.steps[id] = type
+        return id
+
+    def put(self, edge: list[str], first: str, last: str) -> None:
+        """Lead an edge through a part of the graph."""
+        source, target = edge
+        edge[1] = first
+        self.edges.append([last, target])
+        assert source
+
+
+def _work(sketch: Sketch, edge: list[str], type: str) -> None:
+    step = sketch.add(type)
+    sketch.put(edge, step, step)
+
+
+def _fork(sketch: Sketch, edge: list[str], split: str, merge: str, branches: int) -> None:
+    first, last = sketch.add(split), sketch.add(merge)
+    sketch.put(edge, first, last)
+    for _ in range(branches):
+        middle = sketch.add("human.confirm")
+        sketch.edges += [[first, middle], [middle, last]]
+
+
+def _loop(sketch: Sketch, edge: list[str], type: str) -> None:
+    body, split = sketch.add(type), sketch.add("gateway.exclusive_split")
+    sketch.put(edge, body, split)
+    sketch.edges += [[body, split], [split, body]]
+
+
+GROWTH = {
+    "human": lambda sketch, edge: _work(sketch, edge, "human.confirm"),
+    "task": lambda sketch, edge: _work(sketch, edge, "task"),
+    "timer": lambda sketch, edge: _work(sketch, edge, "timer"),
+    "parallel": lambda sketch, edge: _fork(sketch, edge, "gateway.parallel_split", "gateway.parallel_join", 2),
+    "inclusive": lambda sketch, edge: _fork(sketch, edge, "gateway.inclusive_split", "gateway.parallel_join", 3),
+    "choice": lambda sketch, edge: _fork(sketch, edge, "gateway.exclusive_split", "human.confirm", 2),
+    "torn": lambda sketch, edge: _fork(sketch, edge, "gateway.exclusive_split", "gateway.parallel_join", 2),
+    "many": lambda sketch, edge: _fork(sketch, edge, "gateway.parallel_split", "human.confirm", 2),
+    "loop": lambda sketch, edge: _loop(sketch, edge, "human.confirm"),
+    "loop_task": lambda sketch, edge: _loop(sketch, edge, "task"),
+}
+
+JOIN = "gateway.parallel_join"
+SPLITS = ("gateway.parallel_split", "gateway.inclusive_split")
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """Draw a plan that the definition's checks would accept."""
+    sketch = Sketch()
+    for _ in range(draw(st.integers(1, 7))):
+        GROWTH[draw(st.sampled_from(sorted(GROWTH)))](sketch, draw(st.sampled_from(sketch.edges)))
+    for _ in range(draw(st.integers(0, 3))):
+        _cross(sketch, draw)
+    _lead_all_to_one_end(sketch)
+    return _plan(sketch, draw)
+
+
+def _cross(sketch: Sketch, draw: st.DrawFn) -> None:
+    """Lead one more branch from a split to some step elsewhere: forward, backward or into another round."""
+    splits = [id for id, type in sketch.steps.items() if type in SPLITS]
+    targets = [id for id, type in sketch.steps.items() if type in (JOIN, "human.confirm", "task")]
+    if splits and targets:
+        edge = [draw(st.sampled_from(splits)), draw(st.sampled_from(targets))]
+        if edge not in sketch.edges:
+            sketch.edges.append(edge)
+
+
+def _lead_all_to_one_end(sketch: Sketch) -> None:
+    into_end = [edge for edge in sketch.edges if edge[1] == "end"]
+    if len(into_end) > 1:
+        last = sketch.add("human.confirm")
+        for edge in into_end:
+            edge[1] = last
+        sketch.edges.append([last, "end"])
+
+
+def _plan(sketch: Sketch, draw: st.DrawFn) -> Plan:
+    humans = [id for id, type in sketch.steps.items() if type == "human.confirm"] or ["start"]
+    transitions = []
+    for number, (source, target) in enumerate(sketch.edges):
+        conditional = sketch.steps[source] in ("gateway.exclusive_split", "gateway.inclusive_split")
+        is_first = source not in [edge[0] for edge in sketch.edges[:number]]
+        condition = None
+        if conditional and not is_first:
+            condition = draw(st.sampled_from(CONDITIONS)).format(human=draw(st.sampled_from(humans)))
+        transitions.append(
+            Transition(f"t{number}", source, target, condition=condition, is_default=conditional and is_first)
+        )
+    return Plan("random", tuple(_step(id, type) for id, type in sketch.steps.items()), tuple(transitions))
+
+
+def _step(id: str, type: str) -> Step:
+    settings: dict[str, Json] = {}
+    if type == "task":
+        settings = {"task": "random", "taskQueue": "q", "retry": RETRY, "timeout": 60.0}
+    if type == "timer":
+        settings = {"duration": 0.01}
+    return Step(id, type, id, settings=settings)
