@@ -10,6 +10,8 @@ CREATE TABLE templates (
     description        text        NOT NULL,
     active_version_id  text        COLLATE "C",
     archived           boolean     NOT NULL DEFAULT false,
+    -- The number of the newest version ever made, so that a deleted one's number is never given again.
+    last_number        integer     NOT NULL DEFAULT 0,
     revision           bigint      NOT NULL DEFAULT 1,
     create_time        timestamptz NOT NULL,
     update_time        timestamptz NOT NULL,
@@ -95,6 +97,7 @@ CREATE TABLE links (
     CONSTRAINT links_template FOREIGN KEY (workspace, template_id) REFERENCES templates ON DELETE CASCADE
 );
 CREATE INDEX links_by_template ON links (workspace, template_id, id);
+CREATE INDEX links_by_entity_type ON links (workspace, entity_type, id);
 
 CREATE TABLE executions (
     workspace        text        NOT NULL COLLATE "C",
@@ -138,7 +141,10 @@ CREATE TABLE executions (
     CONSTRAINT executions_parent FOREIGN KEY (workspace, parent_id) REFERENCES executions,
     CONSTRAINT executions_owner CHECK ((status = 'CREATED') = (launch_state IS NOT NULL))
 );
-CREATE INDEX executions_by_version ON executions (workspace, template_id, version_id, id);
+CREATE INDEX executions_by_template ON executions (workspace, template_id, id);
+CREATE INDEX executions_by_version ON executions (workspace, version_id, id);
+CREATE INDEX executions_by_entity ON executions (workspace, entity_type, entity_id, id) WHERE entity_type <> '';
+CREATE INDEX executions_by_root ON executions (workspace, root_id, id);
 CREATE INDEX executions_to_launch ON executions (launch_after) WHERE status = 'CREATED';
 CREATE INDEX executions_by_correlation ON executions (workspace, correlation_id, id) WHERE correlation_id <> '';
 CREATE INDEX executions_by_parent ON executions (workspace, parent_id, id) WHERE parent_id IS NOT NULL;

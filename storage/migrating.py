@@ -1,0 +1,74 @@
+"""Bringing the tables up to date: the files of `migrations/`, each applied once and in order."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+log = logging.getLogger(__name__)
+
+_FILES = Path(__file__).parent / "migrations"
+
+# Any number will do, as long as every release of Heddle takes the same.
+_LOCK = 0x48_45_44_44_4C_45
+
+
+class MigrationChanged(Exception):
+    """A file of `migrations/` is not the one that was applied."""
+
+
+def migrate(url: str) -> None:
+    """Apply what is pending. Several processes may do this at once: one works and the others wait for it."""
+    with _session(url) as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS migrations "
+            "(name text PRIMARY KEY, digest text NOT NULL, apply_time timestamptz NOT NULL DEFAULT now())"
+        )
+        for file in _pending(cursor):
+            log.info("applying migration %s", file.stem)
+            text = file.read_text()
+            cursor.execute("BEGIN")
+            cursor.execute(text)
+            cursor.execute("INSERT INTO migrations (name, digest) VALUES (%s, %s)", (file.stem, _digest(text)))
+            cursor.execute("COMMIT")
+
+
+def pending(url: str) -> list[str]:
+    """Name the migrations that the database still lacks."""
+    with _session(url) as cursor:
+        return [file.stem for file in _pending(cursor)]
+
+
+@contextmanager
+def _session(url: str) -> Iterator[Any]:
+    """Hold a connection without the limits of the pool's: a migration takes the time that it takes."""
+    connection = psycopg2.connect(url, connect_timeout=5, application_name="heddle migrate")
+    try:
+        connection.autocommit = True
+        yield connection.cursor()
+    finally:
+        connection.close()
+
+
+def _pending(cursor: Any) -> list[Path]:
+    cursor.execute("SELECT to_regclass('migrations') IS NOT NULL")
+    applied = {}
+    if cursor.fetchone()[0]:
+        cursor.execute("SELECT name, digest FROM migrations")
+        applied = dict(cursor.fetchall())
+    files = sorted(_FILES.glob("*.sql"))
+    for file in files:
+        if file.stem in applied and applied[file.stem] != _digest(file.read_text()):
+            raise MigrationChanged(f"migration {file.stem} has changed since it was applied; write another instead")
+    return [file for file in files if file.stem not in applied]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
