@@ -1,0 +1,141 @@
+"""The settings: the only reader of the environment.
+
+A value that breaks its rule stops the process before it does anything, with a message that names the variable, the
+value and the rule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class BadSetting(ValueError):
+    """A variable of the environment breaks its rule, or is missing where it is needed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a server or a worker has to know."""
+
+    listen: str  # host:port that the server answers gRPC on
+    database_url: str = field(repr=False)  # holds a password, which must not end up in a log
+    temporal_address: str
+    temporal_namespace: str
+    home: Path
+    task_queue: str  # where Heddle's own workflow worker takes its work from; task workers choose their own
+    history_limit: int | None  # events after which an execution continues as new; None: when Temporal suggests it
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Read and check every variable of a server or worker."""
+        url = _read(environ, "HEDDLE_DATABASE_URL", _database_url)
+        if url is None:
+            raise BadSetting(
+                "HEDDLE_DATABASE_URL is not set: name the PostgreSQL database, such as"
+                " postgresql://heddle:secret@db.example/heddle (`heddle dev` starts one of its own)"
+            )
+        return cls(
+            listen=listen(environ),
+            database_url=url,
+            temporal_address=_read(environ, "HEDDLE_TEMPORAL_ADDRESS", _address) or "127.0.0.1:7233",
+            temporal_namespace=_namespace(environ),
+            home=_home(environ),
+            task_queue=_read(environ, "HEDDLE_TASK_QUEUE", _name) or "heddle",
+            history_limit=_read(environ, "HEDDLE_HISTORY_LIMIT", _history_limit),
+        )
+
+
+@dataclass(frozen=True)
+class DevSettings:
+    """What `heddle dev` has to know before it starts what a server and a worker need."""
+
+    listen: str
+    home: Path
+    database_url: str | None = field(repr=False)  # None: start a private PostgreSQL
+    temporal_address: str | None  # None: start a private Temporal
+    temporal_namespace: str
+    postgres_port: int | None  # None: the port of the last run if it is free, else any free one
+    temporal_port: int | None  # likewise
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> DevSettings:
+        """Read and check the variables of `heddle dev`, and those that it hands on to its children."""
+        # Their bad values are better met before anything runs than in the log of a child.
+        Settings.from_environment({**environ, "HEDDLE_DATABASE_URL": "postgresql://own/heddle"})
+        return cls(
+            listen=listen(environ),
+            home=_home(environ),
+            database_url=_read(environ, "HEDDLE_DATABASE_URL", _database_url),
+            temporal_address=_read(environ, "HEDDLE_TEMPORAL_ADDRESS", _address),
+            temporal_namespace=_namespace(environ),
+            postgres_port=_read(environ, "HEDDLE_POSTGRES_PORT", _port),
+            temporal_port=_read(environ, "HEDDLE_TEMPORAL_PORT", _port),
+        )
+
+
+def listen(environ: Mapping[str, str]) -> str:
+    """The address that the server answers on; also read by the container's health check."""
+    return _read(environ, "HEDDLE_LISTEN", _address) or "127.0.0.1:50051"
+
+
+def _namespace(environ: Mapping[str, str]) -> str:
+    return _read(environ, "HEDDLE_TEMPORAL_NAMESPACE", _name) or "default"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HEDDLE_HOME") or ".heddle").absolute()
+
+
+def _read(environ: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T | None:
+    # An empty variable counts as absent: that is what `HEDDLE_X= make run` and most deployment files mean by it.
+    text = environ.get(name, "")
+    if not text:
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise BadSetting(f"{name} is {_without_password(text)!r}: {error}") from None
+
+
+def _address(text: str) -> str:
+    # An IPv6 host stands in brackets, so that its colons are not taken for the port's.
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.%]+\]|[^\s:\[\]/]+):(\d{1,5})", text)
+    if match is None:
+        raise ValueError("expected host:port, such as 127.0.0.1:50051 or [::1]:50051")
+    _port(match[2])
+    return text
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError("expected a port, a whole number from 1 to 65535")
+    return int(text)
+
+
+def _database_url(text: str) -> str:
+    if re.fullmatch(r"postgres(ql)?://\S*/[^/?\s]+(\?\S*)?", text) is None:
+        raise ValueError("expected postgresql://user:password@host:port/database")
+    return text
+
+
+def _name(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", text) is None:
+        raise ValueError("expected 1 to 200 letters, digits, dots, hyphens or underscores")
+    return text
+
+
+def _history_limit(text: str) -> int:
+    # Below, an execution would continue as new before its first task could come back; above, Temporal itself ends it.
+    if not text.isascii() or not text.isdigit() or not 10 <= int(text) <= 50_000:
+        raise ValueError("expected a number of history events from 10 to 50000")
+    return int(text)
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"(?<=://)([^/@\s:]*):[^/\s]*@", r"\1:***@", text)
