@@ -57,15 +57,10 @@ REASONS: dict[str, Reason] = {
     ),
     "OUTPUT_INVALID": Reason(
         "INVALID_ARGUMENT",
-        "The output of a step does not fit the step's `outputSchema`. Nothing has changed.",
+        "The output of a step does not fit the step's `outputSchema`, or is larger than a step may give. Nothing has "
+        "changed.",
         'cannot complete step verify: its output does not fit its outputSchema: "verified" is a required property',
-        "Send an output that fits the schema.",
-    ),
-    "OUTPUT_TOO_LARGE": Reason(
-        "INVALID_ARGUMENT",
-        "The output of a step is larger than a step may give, or than the execution still has room for.",
-        "the output has 300,000 bytes of JSON; a step may give at most 262,144",
-        "Store large values elsewhere and send a reference to them.",
+        "Send an output that fits the schema; store large values elsewhere and send a reference to them.",
     ),
     "TEMPLATE_NOT_FOUND": Reason(
         "NOT_FOUND",
@@ -201,19 +196,14 @@ REASONS: dict[str, Reason] = {
         "cannot cancel the execution: it is COMPLETED",
         "Read the execution; start a new one where more is to be done.",
     ),
-    "STEP_NOT_OPEN": Reason(
+    "STEP_NOT_WAITING": Reason(
         "FAILED_PRECONDITION",
-        "The step is not in progress: it has not started, is parked, or was completed with another output or outcome.",
+        "The step does not wait for a completion: it has not started, is parked, completes by itself, or was completed "
+        "with another output or outcome.",
         "cannot complete step verify: it has not started",
         "Read the step runs; set a parked one free with UpdateStep first.",
     ),
-    "STEP_NOT_COMPLETABLE": Reason(
-        "FAILED_PRECONDITION",
-        "Steps of this type complete by themselves, not by a caller.",
-        "cannot complete step wait: a timer step is not completed by a caller",
-        "Leave the step to itself, or disable it with UpdateStep.",
-    ),
-    "STEP_UPDATE_NOT_ALLOWED": Reason(
+    "STEP_STATUS_REFUSED": Reason(
         "FAILED_PRECONDITION",
         "The present status of the step run does not allow the one asked for; docs/state-tables.md has what may "
         "follow what.",

@@ -37,9 +37,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INPUT_INVALID: _ErrorReason.ValueType  # 6
     """INVALID_ARGUMENT: the input does not fit the definition's inputSchema."""
     ERROR_REASON_OUTPUT_INVALID: _ErrorReason.ValueType  # 7
-    """INVALID_ARGUMENT: the output does not fit the step's outputSchema."""
-    ERROR_REASON_OUTPUT_TOO_LARGE: _ErrorReason.ValueType  # 8
-    """INVALID_ARGUMENT: the output is larger than a step may give, or than the execution has room for."""
+    """INVALID_ARGUMENT: the output does not fit the step's outputSchema, or is too large."""
     ERROR_REASON_TEMPLATE_NOT_FOUND: _ErrorReason.ValueType  # 10
     """NOT_FOUND: the workspace has no such template."""
     ERROR_REASON_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 11
@@ -84,11 +82,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: executions run or ran a version of the template."""
     ERROR_REASON_EXECUTION_ENDED: _ErrorReason.ValueType  # 49
     """FAILED_PRECONDITION: the execution has ended."""
-    ERROR_REASON_STEP_NOT_OPEN: _ErrorReason.ValueType  # 50
-    """FAILED_PRECONDITION: the step run is not in progress, or was completed with another output or outcome."""
-    ERROR_REASON_STEP_NOT_COMPLETABLE: _ErrorReason.ValueType  # 51
-    """FAILED_PRECONDITION: steps of this type are not completed by callers."""
-    ERROR_REASON_STEP_UPDATE_NOT_ALLOWED: _ErrorReason.ValueType  # 52
+    ERROR_REASON_STEP_NOT_WAITING: _ErrorReason.ValueType  # 50
+    """FAILED_PRECONDITION: the step does not wait for a completion, or was completed with another output or outcome."""
+    ERROR_REASON_STEP_STATUS_REFUSED: _ErrorReason.ValueType  # 51
     """FAILED_PRECONDITION: the step run's present status does not allow the one asked for."""
     ERROR_REASON_LAUNCH_BACKLOG_FULL: _ErrorReason.ValueType  # 60
     """RESOURCE_EXHAUSTED: too many executions wait for their start; try again later."""
@@ -125,9 +121,7 @@ ERROR_REASON_WORKSPACE_INVALID: ErrorReason.ValueType  # 5
 ERROR_REASON_INPUT_INVALID: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT: the input does not fit the definition's inputSchema."""
 ERROR_REASON_OUTPUT_INVALID: ErrorReason.ValueType  # 7
-"""INVALID_ARGUMENT: the output does not fit the step's outputSchema."""
-ERROR_REASON_OUTPUT_TOO_LARGE: ErrorReason.ValueType  # 8
-"""INVALID_ARGUMENT: the output is larger than a step may give, or than the execution has room for."""
+"""INVALID_ARGUMENT: the output does not fit the step's outputSchema, or is too large."""
 ERROR_REASON_TEMPLATE_NOT_FOUND: ErrorReason.ValueType  # 10
 """NOT_FOUND: the workspace has no such template."""
 ERROR_REASON_VERSION_NOT_FOUND: ErrorReason.ValueType  # 11
@@ -172,11 +166,9 @@ ERROR_REASON_TEMPLATE_IN_USE: ErrorReason.ValueType  # 48
 """FAILED_PRECONDITION: executions run or ran a version of the template."""
 ERROR_REASON_EXECUTION_ENDED: ErrorReason.ValueType  # 49
 """FAILED_PRECONDITION: the execution has ended."""
-ERROR_REASON_STEP_NOT_OPEN: ErrorReason.ValueType  # 50
-"""FAILED_PRECONDITION: the step run is not in progress, or was completed with another output or outcome."""
-ERROR_REASON_STEP_NOT_COMPLETABLE: ErrorReason.ValueType  # 51
-"""FAILED_PRECONDITION: steps of this type are not completed by callers."""
-ERROR_REASON_STEP_UPDATE_NOT_ALLOWED: ErrorReason.ValueType  # 52
+ERROR_REASON_STEP_NOT_WAITING: ErrorReason.ValueType  # 50
+"""FAILED_PRECONDITION: the step does not wait for a completion, or was completed with another output or outcome."""
+ERROR_REASON_STEP_STATUS_REFUSED: ErrorReason.ValueType  # 51
 """FAILED_PRECONDITION: the step run's present status does not allow the one asked for."""
 ERROR_REASON_LAUNCH_BACKLOG_FULL: ErrorReason.ValueType  # 60
 """RESOURCE_EXHAUSTED: too many executions wait for their start; try again later."""

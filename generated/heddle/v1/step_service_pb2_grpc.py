@@ -88,9 +88,9 @@ class StepServiceServicer:
 
         Completing it again with the same outcome and output changes nothing and is answered with the present state.
 
-        Errors: INVALID_ARGUMENT (INVALID_JSON; OUTPUT_INVALID when the output does not fit the step's outputSchema;
-        OUTPUT_TOO_LARGE); NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-        (STEP_NOT_OPEN, STEP_NOT_COMPLETABLE, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+        Errors: INVALID_ARGUMENT (INVALID_JSON; OUTPUT_INVALID when the output does not fit the step's outputSchema);
+        NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION (STEP_NOT_WAITING,
+        EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +102,7 @@ class StepServiceServicer:
         Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
 
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-        (STEP_UPDATE_NOT_ALLOWED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+        (STEP_STATUS_REFUSED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

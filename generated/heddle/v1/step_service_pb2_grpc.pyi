@@ -51,9 +51,9 @@ class StepServiceStub:
 
     Completing it again with the same outcome and output changes nothing and is answered with the present state.
 
-    Errors: INVALID_ARGUMENT (INVALID_JSON; OUTPUT_INVALID when the output does not fit the step's outputSchema;
-    OUTPUT_TOO_LARGE); NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-    (STEP_NOT_OPEN, STEP_NOT_COMPLETABLE, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+    Errors: INVALID_ARGUMENT (INVALID_JSON; OUTPUT_INVALID when the output does not fit the step's outputSchema);
+    NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION (STEP_NOT_WAITING,
+    EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
     """
     UpdateStep: _grpc.UnaryUnaryMultiCallable[_step_service_pb2.UpdateStepRequest, _step_service_pb2.UpdateStepResponse]
     """Sets the status of a step: disables or enables it, starts a parked one, fails or skips it.
@@ -61,7 +61,7 @@ class StepServiceStub:
     Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
 
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-    (STEP_UPDATE_NOT_ALLOWED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+    (STEP_STATUS_REFUSED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
     """
 
 @_typing.type_check_only
@@ -87,9 +87,9 @@ class StepServiceAsyncStub(StepServiceStub):
 
     Completing it again with the same outcome and output changes nothing and is answered with the present state.
 
-    Errors: INVALID_ARGUMENT (INVALID_JSON; OUTPUT_INVALID when the output does not fit the step's outputSchema;
-    OUTPUT_TOO_LARGE); NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-    (STEP_NOT_OPEN, STEP_NOT_COMPLETABLE, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+    Errors: INVALID_ARGUMENT (INVALID_JSON; OUTPUT_INVALID when the output does not fit the step's outputSchema);
+    NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION (STEP_NOT_WAITING,
+    EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
     """
     UpdateStep: _aio.UnaryUnaryMultiCallable[_step_service_pb2.UpdateStepRequest, _step_service_pb2.UpdateStepResponse]  # type: ignore[assignment]
     """Sets the status of a step: disables or enables it, starts a parked one, fails or skips it.
@@ -97,7 +97,7 @@ class StepServiceAsyncStub(StepServiceStub):
     Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
 
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-    (STEP_UPDATE_NOT_ALLOWED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+    (STEP_STATUS_REFUSED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
     """
 
 class StepServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -138,9 +138,9 @@ class StepServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Completing it again with the same outcome and output changes nothing and is answered with the present state.
 
-        Errors: INVALID_ARGUMENT (INVALID_JSON; OUTPUT_INVALID when the output does not fit the step's outputSchema;
-        OUTPUT_TOO_LARGE); NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-        (STEP_NOT_OPEN, STEP_NOT_COMPLETABLE, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+        Errors: INVALID_ARGUMENT (INVALID_JSON; OUTPUT_INVALID when the output does not fit the step's outputSchema);
+        NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION (STEP_NOT_WAITING,
+        EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod
@@ -154,7 +154,7 @@ class StepServiceServicer(metaclass=_abc_1.ABCMeta):
         Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
 
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-        (STEP_UPDATE_NOT_ALLOWED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+        (STEP_STATUS_REFUSED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
         """
 
 def add_StepServiceServicer_to_server(servicer: StepServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
