@@ -1,0 +1,188 @@
+"""StartExecution: find what to run, make the first moves with the row in one write, hand the rest to Temporal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.definition.plan import Json, Plan
+from service.definition.schemas import violations
+from service.domain.errors import AlreadyExists, HeddleError, Invalid, NotFound, WrongState
+from service.domain.execution import Execution, Launch
+from service.launching import Gateway, create, first_moves, launch
+from storage import executions, targets
+from storage.database import connection
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks for; exactly one of version, template, key and entity names what to run."""
+
+    workspace: str
+    request_id: str
+    request_digest: str
+    input_json: str
+    input: Json
+    version_id: str = ""
+    template_id: str = ""
+    template_key: str = ""
+    entity_type: str = ""
+    entity_id: str = ""
+    name: str = ""
+    correlation_id: str = ""
+    subject_type: str = ""
+    subject_id: str = ""
+
+
+class Starter:
+    """Starts executions; `plan_of` gives a plan by workspace and digest, `new_id` a fresh id."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        plan_of: Callable[[str, str], Plan],
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._gateway = gateway
+        self._plan_of = plan_of
+        self._clock = clock
+        self._new_id = new_id
+
+    def start(self, order: Order) -> Execution:
+        """Start an execution once, however often the same order comes.
+
+        Raises NotFound, WrongState or Invalid when there is nothing to run or the input does not fit, AlreadyExists
+        when the request id stands for another order. While Temporal is away the execution is accepted as CREATED.
+        """
+        try:
+            created = self._create(order)
+        except HeddleError:
+            earlier = self._earlier(order)
+            if earlier is None:
+                raise
+            return earlier
+        if created is None:
+            earlier = self._earlier(order)
+            if earlier is None:
+                raise NotFound("EXECUTION_NOT_FOUND", "the execution that this request started was deleted")
+            return earlier
+        execution, launch_state = created
+        if launch_state is None:
+            return execution
+        handed_over = Launch(execution.workspace, execution.id, execution.plan_digest, launch_state)
+        launch(self._gateway, handed_over, 0, self._clock)
+        return executions.get(execution.workspace, execution.id) or execution
+
+    def _create(self, order: Order) -> tuple[Execution, str | None] | None:
+        with connection():
+            target = _find(order)
+            plan = self._plan_of(order.workspace, target.plan_digest or "")
+            _check_input(plan, order.input)
+            now = self._clock()
+            return create(self._new(order, target, plan, now), plan, first_moves(plan, order.input, now))
+
+    def _new(self, order: Order, target: targets.Target, plan: Plan, now: datetime) -> Execution:
+        id = self._new_id()
+        return Execution(
+            workspace=order.workspace,
+            id=id,
+            request_id=order.request_id,
+            request_digest=order.request_digest,
+            name=order.name or plan.name,
+            template_id=target.template_id,
+            version_id=target.version_id or "",
+            plan_digest=target.plan_digest or "",
+            status="CREATED",
+            phase="NONE",
+            input=order.input_json,
+            output=None,
+            error=None,
+            parent_id=None,
+            root_id=id,
+            correlation_id=order.correlation_id,
+            subject_type=order.subject_type,
+            subject_id=order.subject_id,
+            entity_type=order.entity_type,
+            entity_id=order.entity_id,
+            last_number=0,
+            revision=1,
+            create_time=now,
+            start_time=None,
+            end_time=None,
+            update_time=now,
+            launch_after=None,
+            launch_attempts=0,
+            launch_error=None,
+        )
+
+    def _earlier(self, order: Order) -> Execution | None:
+        """The execution that the same request started before."""
+        with connection():
+            earlier = executions.by_request(order.workspace, order.request_id)
+        if earlier is not None and earlier.request_digest != order.request_digest:
+            raise AlreadyExists(
+                "REQUEST_ID_REUSED",
+                f"request_id {order.request_id} has started execution {earlier.id} with another request",
+                request_id=order.request_id,
+                execution_id=earlier.id,
+            )
+        return earlier
+
+
+def _find(order: Order) -> targets.Target:
+    target, wanted = _look_up(order)
+    if target is None:
+        reason, words, facts = wanted
+        raise NotFound(reason, words, **facts)
+    if target.archived:
+        raise WrongState(
+            "TEMPLATE_ARCHIVED",
+            f"cannot start template {target.template_id}: it is archived",
+            template_id=target.template_id,
+        )
+    if target.version_id is None:
+        raise WrongState(
+            "TEMPLATE_HAS_NO_ACTIVE_VERSION",
+            f"cannot start template {target.template_id}: it has no active version",
+            template_id=target.template_id,
+        )
+    if target.version_status != "PUBLISHED":
+        raise WrongState(
+            "VERSION_NOT_PUBLISHED",
+            f"cannot start version {target.version_label}: it is {target.version_status}",
+            version_id=target.version_id,
+            status=target.version_status,
+        )
+    return target
+
+
+def _look_up(order: Order) -> tuple[targets.Target | None, tuple[str, str, dict[str, str]]]:
+    """Look the target up, with what to say when it is not there."""
+    workspace = order.workspace
+    if order.version_id:
+        words = ("VERSION_NOT_FOUND", f"there is no version {order.version_id}", {"version_id": order.version_id})
+        return targets.by_version(workspace, order.version_id), words
+    if order.template_id:
+        words = ("TEMPLATE_NOT_FOUND", f"there is no template {order.template_id}", {"template_id": order.template_id})
+        return targets.by_template(workspace, order.template_id), words
+    if order.template_key:
+        key = order.template_key
+        words = ("TEMPLATE_NOT_FOUND", f"there is no template with key {key}", {"template_key": key})
+        return targets.by_key(workspace, key), words
+    entity = f"{order.entity_type} {order.entity_id}"
+    words = ("LINK_NOT_FOUND", f"no template is linked to {entity}", {"entity": entity})
+    return targets.by_entity(workspace, order.entity_type, order.entity_id), words
+
+
+def _check_input(plan: Plan, input: Json) -> None:
+    if plan.input_schema is None:
+        return
+    if found := violations(plan.input_schema, input):
+        raise Invalid(
+            "INPUT_INVALID",
+            f"the input does not match the version's inputSchema: {found[0].message} (at {found[0].pointer or '/'})",
+            field="input_json",
+            pointer=found[0].pointer,
+        )
