@@ -15,8 +15,8 @@ from typing import Any, Literal
 import grpc
 import pytest
 
-from service.embedded import heddle as heddle_processes
 from service.embedded import health, ports, postgres, temporal, temporal_program
+from service.embedded import heddle as heddle_processes
 from service.embedded.processes import Process, log_end
 from service.embedded.supervising import Supervisor
 from service.embedded.waiting import Waiter
