@@ -184,7 +184,7 @@ def run(statement: peewee.BaseQuery) -> list[Row]:
 
 
 def sql(statement: peewee.BaseQuery) -> str:
-    """The text of what Peewee has built, to be kept and run with other values."""
+    """The text of what Peewee has built, to be kept and run often; the values in it are blanks for those given then."""
     text, _ = statement.sql()
     return str(text)
 

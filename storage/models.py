@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from peewee import BlobField, BooleanField, CompositeKey, Field, IntegerField, Model, TextField
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from peewee import BlobField, BooleanField, CompositeKey, Field, IntegerField, Model, ModelSelect, TextField
 
 from storage.database import handle
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class TimeField(Field):
@@ -95,3 +101,18 @@ class Request(Row):
     class Meta:
         table_name = "requests"
         primary_key = CompositeKey("workspace", "request_id")
+
+
+def locking(select: ModelSelect[Any], *, of: type[Row] | None = None) -> ModelSelect[Any]:
+    """Let a query lock what it finds against changes, but not against rows that come to refer to it."""
+    return select.for_update("FOR NO KEY UPDATE", of=of)  # type: ignore[arg-type] # the stubs know of a flag only
+
+
+def columns(model: type[Row], record: type[DataclassInstance]) -> list[Field]:
+    """The columns that make a record, in the order of its fields, which have the same names."""
+    return [getattr(model, field.name) for field in fields(record)]
+
+
+def values(record: DataclassInstance) -> dict[str, Any]:
+    """The fields of a record by name."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
