@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from service.definition.plan import Plan
 from service.domain.errors import AlreadyExists, HeddleError, Invalid, NotFound, Unavailable, WrongState
@@ -23,6 +24,7 @@ from storage import executions, requests, step_runs
 from storage.database import connection
 
 Action = StepCompleted | StepUpdated | Cancelled
+AnyAction = TypeVar("AnyAction", StepCompleted, StepUpdated, Cancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,14 @@ def act(
         if _answered_before(workspace, request):
             return execution
         launch = executions.launch_of(workspace, execution_id) if execution.status == "CREATED" else None
-    action = replace(action, request={"id": request.id, "method": request.method, "digest": request.digest})
+    document = encode(_on(action, request))
     try:
         if launch is not None:
-            gateway.start_and_observe(launch, encode(action), seconds)
+            gateway.start_and_observe(launch, document, seconds)
         elif execution.has_ended:
             raise WorkflowEnded(f"execution {execution_id} is {execution.status}")
         else:
-            gateway.observe(workspace, execution_id, encode(action), seconds)
+            gateway.observe(workspace, execution_id, document, seconds)
     except Refused as refused:
         if refused.reason != "STEP_NOT_WAITING" or not _is_repeated(workspace, execution_id, action):
             raise _as_error(refused) from refused
@@ -66,7 +68,9 @@ def act(
         return get(workspace, execution_id)
 
 
-def cancel_unlaunched(workspace: str, execution_id: str, plan: Plan, action: Cancelled, now: datetime) -> bool:
+def cancel_unlaunched(
+    workspace: str, execution_id: str, plan: Plan, action: Cancelled, request: Request, now: datetime
+) -> bool:
     """Cancel an execution that Temporal does not have yet; False when it has left CREATED meanwhile.
 
     Should a start of it be under way all the same, the workflow's first write is refused and it ends itself.
@@ -75,7 +79,12 @@ def cancel_unlaunched(workspace: str, execution_id: str, plan: Plan, action: Can
         launch = executions.launch_of(workspace, execution_id)
         if launch is None:
             return False
-        return executions.record(_cancellation(launch, plan, action, now))
+        return executions.record(_cancellation(launch, plan, _on(action, request), now))
+
+
+def _on(action: AnyAction, request: Request) -> AnyAction:
+    """Note on an action which call is behind it."""
+    return replace(action, request={"id": request.id, "method": request.method, "digest": request.digest})
 
 
 def _cancellation(launch: Launch, plan: Plan, action: Cancelled, now: datetime) -> executions.Writing:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 FIRST_MOVES = 400
 """Steps that a start makes itself; an execution that needs more before its first wait makes the rest in Temporal."""
 
-LEASE = 15.0
+LEASE = 8.0
 """Seconds in which whoever took a launch must have made it; longer than the gateway waits for Temporal."""
 
 DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -13,26 +13,38 @@ from storage.database import query
 COLUMNS = ", ".join(field.name for field in fields(StepRun))
 
 
-def of_execution(workspace: str, execution_id: str, *, after: int = 0, limit: int = 1_000) -> list[StepRun]:
+def of_execution(
+    workspace: str, execution_id: str, *, step_id: str = "", status: str = "", after: int = 0, limit: int = 1_000
+) -> list[StepRun]:
     """List an execution's step runs in the order of their start, from the one after ledger number `after`."""
-    return _all(
-        workspace,
-        "WHERE workspace = %s AND execution_id = %s AND create_number > %s ORDER BY create_number LIMIT %s",
-        (workspace, execution_id, after, limit),
+    conditions = "workspace = %s AND execution_id = %s AND create_number > %s"
+    values: list[Any] = [workspace, execution_id, after]
+    for column, value in (("step_id", step_id), ("status", status)):
+        if value:
+            conditions += f" AND {column} = %s"
+            values.append(value)
+    return _all(workspace, f"WHERE {conditions} ORDER BY create_number LIMIT %s", [*values, limit])
+
+
+def steps_reached(workspace: str, execution_id: str) -> set[str]:
+    """The steps that a token has reached."""
+    rows = query(
+        "SELECT DISTINCT step_id FROM step_runs WHERE workspace = %s AND execution_id = %s", (workspace, execution_id)
     )
+    return {step_id for (step_id,) in rows}
 
 
 def get(workspace: str, execution_id: str, step_id: str, visit: int) -> StepRun | None:
     """Get one step run, with visit 0 the latest of the step; None when there is none."""
+    where = "WHERE workspace = %s AND execution_id = %s AND step_id = %s"
     if visit:
-        where, values = "AND visit = %s", (workspace, execution_id, step_id, visit)
+        found = _all(workspace, f"{where} AND visit = %s", (workspace, execution_id, step_id, visit))
     else:
-        where, values = "ORDER BY visit DESC LIMIT 1", (workspace, execution_id, step_id)
-    found = _all(workspace, f"WHERE workspace = %s AND execution_id = %s AND step_id = %s {where}", values)
+        found = _all(workspace, f"{where} ORDER BY visit DESC LIMIT 1", (workspace, execution_id, step_id))
     return found[0] if found else None
 
 
-def _all(workspace: str, where: str, values: Iterable[Any]) -> list[StepRun]:
+def _all(workspace: str, where: str, values: Sequence[Any]) -> list[StepRun]:
     found = [StepRun(*row) for row in query(f"SELECT {COLUMNS} FROM step_runs {where}", values)]
     bodies = documents.fetch(workspace, (text for one in found for text in (one.input, one.output)))
     if not bodies:

@@ -15,7 +15,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from service.settings import Settings
 from service.temporal import workflow
 from service.temporal.activities import record_batch
-from service.temporal.plans import Plans
+from service.plans import Plans
 from storage import database, plans
 
 log = logging.getLogger(__name__)

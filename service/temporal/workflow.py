@@ -24,7 +24,7 @@ from service.engine.run import Refused
 from service.engine.state import OPEN, State, json_size
 from service.temporal.failures import as_error
 from service.temporal.orders import NOT_THE_WRITER, OBSERVE, RECORD, REFUSED, WORKFLOW, Batch, Order
-from service.temporal.plans import Plans
+from service.plans import Plans
 
 FULL_ENTRIES = 200
 """Ledger entries that are written without waiting for a pause."""

@@ -205,9 +205,10 @@ def test_outputs_have_a_limit_each_and_together():
     assert player.entries[-1].data["error"]["code"] == "OUTPUT_TOO_LARGE"
 
     player = Player(a_plan("start > a; a > b; b > c; c > d; d > e; e > end"), "x" * (MAX_OUTPUT - 2))
-    player.complete("a", "b", "c", output="x" * (MAX_OUTPUT - 2))
+    player.complete("a", "b", output="x" * (MAX_OUTPUT - 2))
+    player.complete("c", output="x" * (MAX_OUTPUT - 12))
     with pytest.raises(Refused, match=str(MAX_STATE)):
-        player.complete("d", output="x")
+        player.complete("d", output="x" * 9)
 
 
 def test_a_timer_fires_after_its_duration():

@@ -1,6 +1,6 @@
-"""Plans by digest, for workflows.
+"""Plans by digest, kept in memory.
 
-A plan is named in the workflow's input by its digest and stands in the database, where it never changes and cannot be
+A workflow names its plan by digest; the plan stands in the database, where it never changes and cannot be
 deleted while an execution runs it. So fetching it is no decision that a replay could repeat differently, needs no
 history event, and happens once a process.
 """

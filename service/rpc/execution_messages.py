@@ -1,0 +1,103 @@
+"""Executions, step runs and ledger entries as messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from heddle.v1.entity_pb2 import Entity
+from heddle.v1.execution_pb2 import Execution as ExecutionMessage
+from heddle.v1.execution_pb2 import Subject
+from heddle.v1.ledger_entry_pb2 import LedgerEntry as LedgerEntryMessage
+from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
+from service.definition.plan import Plan
+from service.domain.execution import Execution
+from service.domain.step_run import StepRun
+from service.rpc.messages import time_message
+
+
+def execution_message(execution: Execution, *, with_values: bool = True) -> ExecutionMessage:
+    """Tell an execution; lists leave its input and output out."""
+    message = ExecutionMessage(
+        id=execution.id,
+        name=execution.name,
+        template_id=execution.template_id,
+        version_id=execution.version_id,
+        status=ExecutionMessage.Status.Value(f"STATUS_{execution.status}"),
+        phase=ExecutionMessage.Phase.Value(f"PHASE_{execution.phase}"),
+        input_json=execution.input if with_values else "",
+        output_json=execution.output if with_values else None,
+        parent_execution_id=execution.parent_id,
+        root_execution_id=execution.root_id,
+        correlation_id=execution.correlation_id,
+        last_ledger_number=execution.last_number,
+        revision=execution.revision,
+        create_time=time_message(execution.create_time),
+        start_time=time_message(execution.start_time),
+        end_time=time_message(execution.end_time),
+        update_time=time_message(execution.update_time),
+    )
+    if execution.error is not None:
+        error = json.loads(execution.error)
+        message.error.code = error["code"]
+        message.error.message = error["message"]
+        message.error.step_id = error.get("step_id", "")
+    if execution.subject_type:
+        message.subject.CopyFrom(Subject(type=execution.subject_type, id=execution.subject_id))
+    if execution.entity_type:
+        message.entity.CopyFrom(Entity(type=execution.entity_type, id=execution.entity_id))
+    if execution.status == "CREATED":
+        message.launch.attempts = execution.launch_attempts
+        message.launch.last_error = execution.launch_error or ""
+        if execution.launch_after is not None:
+            message.launch.next_attempt_time.CopyFrom(time_message(execution.launch_after))
+    return message
+
+
+def step_run_messages(runs: Iterable[StepRun], plan: Plan) -> list[StepRunMessage]:
+    """Tell step runs of one execution, with what its plan says of their steps."""
+    return [_step_run_message(run, plan) for run in runs]
+
+
+def _step_run_message(run: StepRun, plan: Plan) -> StepRunMessage:
+    step = plan.step[run.step_id]
+    message = StepRunMessage(
+        id=run.id,
+        execution_id=run.execution_id,
+        step_id=run.step_id,
+        visit=run.visit,
+        attempt=run.attempt,
+        status=StepRunMessage.Status.Value(f"STATUS_{run.status}"),
+        step_type=step.type,
+        step_name=step.name,
+        input_json=run.input,
+        output_json=run.output,
+        outcome=run.outcome or "",
+        create_time=time_message(run.create_time),
+        update_time=time_message(run.update_time),
+        end_time=time_message(run.end_time),
+    )
+    if run.error is not None:
+        error = json.loads(run.error)
+        message.error.code = error["code"]
+        message.error.message = error["message"]
+    return message
+
+
+def ledger_entry_message(entry: dict[str, Any]) -> LedgerEntryMessage:
+    """Tell an entry of a ledger."""
+    time = Timestamp()
+    time.FromDatetime(datetime.fromisoformat(entry["time"]))
+    return LedgerEntryMessage(
+        number=entry["number"],
+        time=time,
+        type=LedgerEntryMessage.Type.Value(f"TYPE_{entry['type']}"),
+        step_id=entry["step_id"],
+        visit=entry["visit"],
+        attempt=entry["attempt"],
+        data_json=json.dumps(entry["data"], ensure_ascii=False, separators=(",", ":")),
+    )

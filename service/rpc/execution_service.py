@@ -1,0 +1,161 @@
+"""ExecutionService: start, read, watch and cancel executions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from heddle.v1 import execution_service_pb2 as pb
+from heddle.v1.execution_pb2 import Execution as ExecutionMessage
+from heddle.v1.execution_service_pb2_grpc import ExecutionServiceServicer
+from service import acting, watching
+from service.acting import Request
+from service.domain import fields
+from service.domain.errors import Invalid, Unavailable
+from service.domain.execution import Execution
+from service.domain.json_text import InvalidJson, parse
+from service.engine.observations import Cancelled
+from service.launching import Gateway
+from service.plans import Plans
+from service.rpc.call import Call
+from service.rpc.changing import digest_of
+from service.rpc.deadlines import seconds_left
+from service.rpc.execution_messages import execution_message, ledger_entry_message, step_run_messages
+from service.rpc.messages import target_of, value_of
+from service.rpc.paging import Page
+from service.rpc.status import rpc
+from service.starting import Order, Starter
+from service.watching import Watchers
+from storage import executions, step_runs
+
+MAX_INPUT = 256 * 1024
+"""Bytes of an execution's input."""
+
+
+class ExecutionService(ExecutionServiceServicer):
+    """Executions for callers."""
+
+    def __init__(self, starter: Starter, gateway: Gateway, plans: Plans, watchers: Watchers) -> None:
+        self._starter = starter
+        self._gateway = gateway
+        self._plans = plans
+        self._watchers = watchers
+
+    @rpc
+    def StartExecution(self, request: pb.StartExecutionRequest, call: Call) -> pb.StartExecutionResponse:
+        execution = self._starter.start(_order(request, call))
+        if (holds := _WAIT[request.wait_for]) is not None:
+            execution = watching.until(call.workspace, execution.id, holds, seconds_left(call))
+        runs = step_runs.of_execution(call.workspace, execution.id)
+        plan = self._plans.get(call.workspace, execution.plan_digest)
+        return pb.StartExecutionResponse(
+            execution=execution_message(execution), step_runs=step_run_messages(runs, plan)
+        )
+
+    @rpc
+    def GetExecution(self, request: pb.GetExecutionRequest, call: Call) -> pb.GetExecutionResponse:
+        id = fields.required("execution_id", request.execution_id)
+        return pb.GetExecutionResponse(execution=execution_message(acting.get(call.workspace, id)))
+
+    @rpc
+    def ListExecutions(self, request: pb.ListExecutionsRequest, call: Call) -> pb.ListExecutionsResponse:
+        page = Page.asked(request, call)
+        found = executions.page(call.workspace, _filters(request), before=page.after or None, limit=page.limit)
+        items, token = page.cut(found, lambda execution: execution.id)
+        messages = [execution_message(execution, with_values=False) for execution in items]
+        return pb.ListExecutionsResponse(executions=messages, next_page_token=token)
+
+    @rpc
+    def WatchExecution(self, request: pb.WatchExecutionRequest, call: Call) -> Iterator[pb.WatchExecutionResponse]:
+        if request.after_number < 0:
+            raise Invalid(
+                "INVALID_FIELD",
+                f"after_number is {request.after_number}: it must not be negative",
+                field="after_number",
+            )
+        with self._watchers.one_more():
+            for execution, entries in watching.follow(
+                call.workspace, request.execution_id, request.after_number, call.context.is_active
+            ):
+                yield pb.WatchExecutionResponse(
+                    execution=execution_message(execution), entries=map(ledger_entry_message, entries)
+                )
+
+    @rpc
+    def CancelExecution(self, request: pb.CancelExecutionRequest, call: Call) -> pb.CancelExecutionResponse:
+        id = fields.required("execution_id", request.execution_id)
+        source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
+        action = Cancelled(reason=fields.text("reason", request.reason, at_most=1_000))
+        try:
+            execution = acting.act(self._gateway, call.workspace, id, action, source, seconds_left(call))
+        except Unavailable:
+            execution = acting.get(call.workspace, id)
+            plan = self._plans.get(call.workspace, execution.plan_digest)
+            if not acting.cancel_unlaunched(call.workspace, id, plan, action, source, call.now):
+                raise
+            execution = acting.get(call.workspace, id)
+        return pb.CancelExecutionResponse(execution=execution_message(execution))
+
+
+def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
+    target = target_of(request)
+    input_json = request.input_json or "null"
+    try:
+        input = parse(input_json, limit=MAX_INPUT, field="input_json")
+    except InvalidJson as invalid:
+        raise Invalid("INVALID_JSON", str(invalid), field="input_json") from invalid
+    if request.name:
+        fields.name("name", request.name)
+    if target == "entity":
+        fields.entity_type("entity.type", request.entity.type)
+        fields.required("entity.id", request.entity.id)
+    if request.HasField("subject"):
+        fields.entity_type("subject.type", request.subject.type)
+        fields.text("subject.id", request.subject.id, at_least=1, at_most=256)
+    return Order(
+        workspace=call.workspace,
+        request_id=fields.request_id(request.request_id),
+        request_digest=digest_of(request),
+        input_json=input_json,
+        input=input,
+        version_id=request.version_id,
+        template_id=request.template_id,
+        template_key=request.template_key,
+        entity_type=request.entity.type,
+        entity_id=request.entity.id,
+        name=request.name,
+        correlation_id=fields.text("correlation_id", request.correlation_id, at_most=256),
+        subject_type=request.subject.type,
+        subject_id=request.subject.id,
+    )
+
+
+def _waits(execution: Execution) -> bool:
+    return execution.has_ended or execution.phase != "RUNNING"
+
+
+def _has_ended(execution: Execution) -> bool:
+    return execution.has_ended
+
+
+_WAIT: dict[int, Callable[[Execution], bool] | None] = {
+    pb.StartExecutionRequest.WAIT_FOR_UNSPECIFIED: None,
+    pb.StartExecutionRequest.WAIT_FOR_NOTHING: None,
+    pb.StartExecutionRequest.WAIT_FOR_FIRST_WAIT: _waits,
+    pb.StartExecutionRequest.WAIT_FOR_END: _has_ended,
+}
+
+
+def _filters(request: pb.ListExecutionsRequest) -> dict[str, str]:
+    """The columns that a list is narrowed by, with their values."""
+    wanted = {
+        "template_id": request.template_id,
+        "version_id": request.version_id,
+        "status": value_of("status", ExecutionMessage.Status, request.status),
+        "phase": value_of("phase", ExecutionMessage.Phase, request.phase),
+        "correlation_id": request.correlation_id,
+        "entity_type": request.entity.type,
+        "entity_id": request.entity.id,
+        "parent_id": request.parent_execution_id,
+        "root_id": request.root_execution_id,
+    }
+    return {column: value for column, value in wanted.items() if value}

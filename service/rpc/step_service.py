@@ -1,0 +1,122 @@
+"""StepService: read step runs, complete them, move them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from heddle.v1 import step_service_pb2 as pb
+from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
+from heddle.v1.step_service_pb2_grpc import StepServiceServicer
+from service import acting
+from service.acting import Action, Request
+from service.definition.plan import Json, Plan
+from service.domain import fields
+from service.domain.errors import Invalid, NotFound
+from service.domain.execution import Execution
+from service.domain.json_text import InvalidJson, parse
+from service.domain.step_run import StepRun, parse_id
+from service.engine.observations import StepCompleted, StepUpdated
+from service.engine.run import MAX_OUTPUT
+from service.launching import Gateway
+from service.plans import Plans
+from service.rpc.call import Call
+from service.rpc.changing import digest_of
+from service.rpc.deadlines import seconds_left
+from service.rpc.execution_messages import execution_message, step_run_messages
+from service.rpc.messages import target_of, value_of
+from service.rpc.paging import Page
+from service.rpc.status import rpc
+from storage import step_runs
+
+
+class StepService(StepServiceServicer):
+    """Step runs for callers."""
+
+    def __init__(self, gateway: Gateway, plans: Plans) -> None:
+        self._gateway = gateway
+        self._plans = plans
+
+    @rpc
+    def ListStepRuns(self, request: pb.ListStepRunsRequest, call: Call) -> pb.ListStepRunsResponse:
+        page = Page.asked(request, call)
+        execution = acting.get(call.workspace, fields.required("execution_id", request.execution_id))
+        status = value_of("status", StepRunMessage.Status, request.status)
+        found = step_runs.of_execution(
+            call.workspace,
+            execution.id,
+            step_id=request.step_id,
+            status=status,
+            after=int(page.after or 0),
+            limit=page.limit,
+        )
+        items, token = page.cut(found, lambda run: str(run.create_number))
+        plan = self._plans.get(call.workspace, execution.plan_digest)
+        runs = list(items)
+        if request.include_pending and not token and status in ("", "PENDING"):
+            runs += _untouched(execution, plan, request.step_id)
+        return pb.ListStepRunsResponse(step_runs=step_run_messages(runs, plan), next_page_token=token)
+
+    @rpc
+    def GetStepRun(self, request: pb.GetStepRunRequest, call: Call) -> pb.GetStepRunResponse:
+        id = fields.required("step_run_id", request.step_run_id)
+        names = parse_id(id)
+        run = step_runs.get(call.workspace, *names) if names and names[2] else None
+        if run is None:
+            raise NotFound("STEP_RUN_NOT_FOUND", f"there is no step run {fields.shown(id)}", step_run_id=id)
+        plan = self._plan(acting.get(call.workspace, run.execution_id))
+        return pb.GetStepRunResponse(step_run=step_run_messages([run], plan)[0])
+
+    @rpc
+    def CompleteStep(self, request: pb.CompleteStepRequest, call: Call) -> pb.CompleteStepResponse:
+        execution_id, step_id, visit = _addressed(request)
+        outcome = fields.text("outcome", request.outcome, at_most=128)
+        action = StepCompleted(step_id, visit, _output(request.output_json), outcome)
+        execution = self._act(execution_id, action, request, call)
+        return pb.CompleteStepResponse(execution=execution_message(execution), step_runs=self._runs(execution))
+
+    @rpc
+    def UpdateStep(self, request: pb.UpdateStepRequest, call: Call) -> pb.UpdateStepResponse:
+        execution_id, step_id, visit = _addressed(request)
+        status = fields.required("status", value_of("status", StepRunMessage.Status, request.status))
+        execution = self._act(execution_id, StepUpdated(step_id, status, visit), request, call)
+        return pb.UpdateStepResponse(execution=execution_message(execution), step_runs=self._runs(execution))
+
+    def _act(self, execution_id: str, action: Action, request: Any, call: Call) -> Execution:
+        source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
+        return acting.act(self._gateway, call.workspace, execution_id, action, source, seconds_left(call))
+
+    def _runs(self, execution: Execution) -> list[StepRunMessage]:
+        return step_run_messages(step_runs.of_execution(execution.workspace, execution.id), self._plan(execution))
+
+    def _plan(self, execution: Execution) -> Plan:
+        return self._plans.get(execution.workspace, execution.plan_digest)
+
+
+def _addressed(request: Any) -> tuple[str, str, int]:
+    """Read which step run is meant: execution, step and visit; visit 0 leaves the choice to the engine."""
+    if target_of(request) == "step_id":
+        return fields.required("execution_id", request.execution_id), fields.required("step_id", request.step_id), 0
+    names = parse_id(request.step_run_id)
+    if names is None or names[2] == 0:
+        rule = "it must be an execution's id, a step's id and a visit, such as 0190…/approve/1"
+        raise fields.refuse("step_run_id", request.step_run_id, rule)
+    if request.execution_id not in ("", names[0]):
+        raise fields.refuse("execution_id", request.execution_id, f"step_run_id is of execution {names[0]}")
+    return names
+
+
+def _output(text: str) -> Json:
+    try:
+        return parse(text or "null", limit=MAX_OUTPUT, field="output_json")
+    except InvalidJson as invalid:
+        raise Invalid("INVALID_JSON", str(invalid), field="output_json") from invalid
+
+
+def _untouched(execution: Execution, plan: Plan, step_id: str) -> list[StepRun]:
+    """The steps that no token has reached, as step runs of visit 0."""
+    reached = step_runs.steps_reached(execution.workspace, execution.id)
+    return [
+        StepRun(execution.id, step.id, 0, 0, "PENDING", None, None, None, None, 0, None, None, None)
+        for step in plan.steps
+        if step.id not in reached and step_id in ("", step.id)
+    ]
