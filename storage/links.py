@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from peewee import JOIN
+
 from service.domain.errors import AlreadyExists, NotFound
 from service.domain.fields import shown
 from service.domain.link import Link
-from storage import models
+from service.domain.template import Template
+from service.domain.version import Version
+from storage import models, templates, versions
 from storage.database import Row, query, refusing, run, sql
-from storage.templates import not_found as template_not_found
 
-_L = models.Link
+_L, _T, _V = models.Link, models.Template, models.Version
 _COLUMNS = models.columns(_L, Link)
 _GET = _L.select(*_COLUMNS).where(_L.workspace == "", _L.id == "")
 _BY_ID = sql(_GET)
 _BY_ID_LOCKED = sql(models.locking(_GET))
 _BY_ENTITY = sql(_L.select(*_COLUMNS).where(_L.workspace == "", _L.entity_type == "", _L.entity_id == ""))
+_RESOLVED = sql(
+    _L.select(*_COLUMNS, *templates.COLUMNS, *versions.COLUMNS_WITHOUT_DEFINITION)
+    .join(_T, on=(_T.workspace == _L.workspace) & (_T.id == _L.template_id))
+    .join(_V, JOIN.LEFT_OUTER, on=(_V.workspace == _T.workspace) & (_V.id == _T.active_version_id))
+    .where(_L.workspace == "", _L.entity_type == "", _L.entity_id == "")
+)
 
 
 def add(link: Link) -> None:
@@ -25,7 +36,7 @@ def add(link: Link) -> None:
         entity_type=link.entity_type,
         entity_id=link.entity_id,
     )
-    with refusing(links_entity_unique=taken, links_template=template_not_found(link.template_id)):
+    with refusing(links_entity_unique=taken, links_template=templates.not_found(link.template_id)):
         run(_L.insert(models.values(link)))
 
 
@@ -43,18 +54,23 @@ def by_entity(workspace: str, entity_type: str, entity_id: str) -> Link:
     """Get the link of an entity."""
     rows = query(_BY_ENTITY, (workspace, entity_type, entity_id))
     if not rows:
-        raise NotFound(
-            "LINK_NOT_FOUND",
-            f"{shown(entity_type)} {shown(entity_id)} is not linked to a template",
-            entity_type=entity_type,
-            entity_id=entity_id,
-        )
+        raise _not_linked(entity_type, entity_id)
     return Link(*rows[0])
+
+
+def resolve(workspace: str, entity_type: str, entity_id: str) -> tuple[Link, Template, Version | None]:
+    """Get the link of an entity, its template, and the active version without its definition, None if there is none."""
+    rows = query(_RESOLVED, (workspace, entity_type, entity_id))
+    if not rows:
+        raise _not_linked(entity_type, entity_id)
+    row = iter(rows[0])
+    link, template = (Link(*islice(row, len(_COLUMNS))), Template(*islice(row, len(templates.COLUMNS))))
+    return link, template, Version(*row) if template.active_version_id else None
 
 
 def replace(link: Link) -> None:
     """Store another edition of a locked link."""
-    with refusing(links_template=template_not_found(link.template_id)):
+    with refusing(links_template=templates.not_found(link.template_id)):
         run(_L.update(models.values(link)).where(_L.workspace == link.workspace, _L.id == link.id))
 
 
@@ -74,6 +90,15 @@ def page(workspace: str, *, template_id: str, entity_type: str, before: str, lim
         conditions.append(_L.id < before)
     rows = run(_L.select(*_COLUMNS).where(*conditions).order_by(_L.id.desc()).limit(limit))
     return [Link(*row) for row in rows]
+
+
+def _not_linked(entity_type: str, entity_id: str) -> NotFound:
+    return NotFound(
+        "LINK_NOT_FOUND",
+        f"{shown(entity_type)} {shown(entity_id)} is not linked to a template",
+        entity_type=entity_type,
+        entity_id=entity_id,
+    )
 
 
 def _found(rows: list[Row], link_id: str) -> Link:

@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg2
 
+from service.domain.errors import Unavailable
+
 log = logging.getLogger(__name__)
 
 _FILES = Path(__file__).parent / "migrations"
@@ -49,7 +51,10 @@ def pending(url: str) -> list[str]:
 @contextmanager
 def _session(url: str) -> Iterator[Any]:
     """Hold a connection without the limits of the pool's: a migration takes the time that it takes."""
-    connection = psycopg2.connect(url, connect_timeout=5, application_name="heddle migrate")
+    try:
+        connection = psycopg2.connect(url, connect_timeout=5, application_name="heddle migrate")
+    except psycopg2.OperationalError as error:
+        raise Unavailable("DATABASE_UNAVAILABLE", f"cannot reach the database: {error}".strip()) from error
     try:
         connection.autocommit = True
         yield connection.cursor()

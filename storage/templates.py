@@ -9,13 +9,13 @@ from storage import models
 from storage.database import Row, query, refusing, run, sql
 
 _T, _V = models.Template, models.Version
-_COLUMNS = models.columns(_T, Template)
-_GET = _T.select(*_COLUMNS).where(_T.workspace == "", _T.id == "")
+COLUMNS = models.columns(_T, Template)
+_GET = _T.select(*COLUMNS).where(_T.workspace == "", _T.id == "")
 _BY_ID = sql(_GET)
 _BY_ID_LOCKED = sql(models.locking(_GET))
-_BY_KEY = sql(_T.select(*_COLUMNS).where(_T.workspace == "", _T.key == ""))
+_BY_KEY = sql(_T.select(*COLUMNS).where(_T.workspace == "", _T.key == ""))
 _OF_VERSION = (
-    _T.select(*_COLUMNS)
+    _T.select(*COLUMNS)
     .join(_V, on=(_V.workspace == _T.workspace) & (_V.template_id == _T.id))
     .where(_V.workspace == "", _V.id == "")
 )
@@ -92,7 +92,7 @@ def page(workspace: str, *, state: str | None, before: str, limit: int) -> list[
         conditions.append(_IN_STATE[state])
     if before:
         conditions.append(_T.id < before)
-    rows = run(_T.select(*_COLUMNS).where(*conditions).order_by(_T.id.desc()).limit(limit))
+    rows = run(_T.select(*COLUMNS).where(*conditions).order_by(_T.id.desc()).limit(limit))
     return [Template(*row) for row in rows]
 
 

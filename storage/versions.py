@@ -15,11 +15,11 @@ from storage.templates import version_not_found
 
 _V = models.Version
 _COLUMNS = models.columns(_V, Version)
-_WITHOUT_DEFINITION = [SQL("''") if column is _V.definition else column for column in _COLUMNS]
+COLUMNS_WITHOUT_DEFINITION = [SQL("''") if column is _V.definition else column for column in _COLUMNS]
 _GET = _V.select(*_COLUMNS).where(_V.workspace == "", _V.id == "")
 _BY_ID = sql(_GET)
 _BY_ID_LOCKED = sql(models.locking(_GET))
-_BY_ID_WITHOUT_DEFINITION = sql(_V.select(*_WITHOUT_DEFINITION).where(_V.workspace == "", _V.id == ""))
+_BY_ID_WITHOUT_DEFINITION = sql(_V.select(*COLUMNS_WITHOUT_DEFINITION).where(_V.workspace == "", _V.id == ""))
 _OF_TEMPLATE = sql(_GET.where(_V.template_id == ""))
 
 
@@ -71,7 +71,7 @@ def page(workspace: str, *, template_id: str, status: str | None, before: str, l
         conditions.append(_V.status == status)
     if before:
         conditions.append(_V.id < before)
-    rows = run(_V.select(*_WITHOUT_DEFINITION).where(*conditions).order_by(_V.id.desc()).limit(limit))
+    rows = run(_V.select(*COLUMNS_WITHOUT_DEFINITION).where(*conditions).order_by(_V.id.desc()).limit(limit))
     return [Version(*row) for row in rows]
 
 

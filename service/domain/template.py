@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.domain import etag, fields, lifecycle
+from service.domain.errors import WrongState
 
 MAX_DESCRIPTION = 4_096
 """Characters of a template's description or a version's note."""
@@ -91,6 +92,18 @@ class Template:
         """Take it into use again."""
         self._require("UnarchiveTemplate", "unarchive", "TEMPLATE_NOT_ARCHIVED")
         return self._changed(now, archived=False)
+
+    def refusal(self) -> WrongState | None:
+        """Say why nothing can be started by the template alone; None when something can."""
+        if self.archived:
+            return WrongState("TEMPLATE_ARCHIVED", f"template {self.key} is archived", template_id=self.id)
+        if not self.active_version_id:
+            return WrongState(
+                "TEMPLATE_HAS_NO_ACTIVE_VERSION",
+                f"template {self.key} has no active version; activate one, or name the version to start",
+                template_id=self.id,
+            )
+        return None
 
     def _require(self, event: str, verb: str, reason: str) -> None:
         wish = f"{verb} template {self.key}"

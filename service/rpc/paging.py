@@ -1,0 +1,80 @@
+"""Pages of lists: a token says where the last page ended, and belongs to the list that gave it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from service.domain.errors import Invalid
+from service.rpc.call import Call
+
+DEFAULT_SIZE = 50
+MAX_SIZE = 200
+
+_SEAL = 8  # bytes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page that a request asks for: at most `size` items after the position `after`, which is empty at first."""
+
+    size: int
+    after: str
+    _list: bytes
+
+    @classmethod
+    def asked(cls, request: Any, call: Call) -> Page:
+        """Read a request; what else it says beside size and token tells its list from others."""
+        return cls(_size(request.page_size), *_opened(request, call))
+
+    @property
+    def limit(self) -> int:
+        """How many items to fetch: one more than the page has, to see whether another follows."""
+        return self.size + 1
+
+    def cut(self, items: Sequence[T], position: Callable[[T], str]) -> tuple[Sequence[T], str]:
+        """Split what was fetched into the page's items and the token of the next page, empty when there is none."""
+        if len(items) <= self.size:
+            return items, ""
+        last = position(items[self.size - 1]).encode()
+        token = base64.urlsafe_b64encode(_seal(self._list, last) + last).decode().rstrip("=")
+        return items[: self.size], token
+
+
+def _size(asked: int) -> int:
+    if asked < 0:
+        raise Invalid("INVALID_FIELD", f"page_size is {asked}: it must not be negative", field="page_size")
+    return min(asked, MAX_SIZE) or DEFAULT_SIZE
+
+
+def _opened(request: Any, call: Call) -> tuple[str, bytes]:
+    token = request.page_token
+    query = type(request)()
+    query.CopyFrom(request)
+    query.ClearField("page_size")
+    query.ClearField("page_token")
+    of_list = f"{call.workspace}\n{call.method}\n".encode() + query.SerializeToString(deterministic=True)
+    if not token:
+        return "", of_list
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        seal, position = raw[:_SEAL], raw[_SEAL:]
+        if seal == _seal(of_list, position):
+            return position.decode(), of_list
+    except ValueError:
+        pass
+    raise Invalid(
+        "PAGE_TOKEN_INVALID",
+        "page_token was not made by this list: take next_page_token from an answer to the same request",
+        field="page_token",
+    )
+
+
+def _seal(of_list: bytes, position: bytes) -> bytes:
+    # No secret: a forged token can only name another place in the caller's own list.
+    return hashlib.sha256(of_list + b"\n" + position).digest()[:_SEAL]

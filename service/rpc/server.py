@@ -1,0 +1,121 @@
+"""The gRPC server: put together, started, and brought to its end without losing a call."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from heddle.v1 import link_service_pb2, template_service_pb2, version_service_pb2
+from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
+from heddle.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
+from heddle.v1.version_service_pb2_grpc import add_VersionServiceServicer_to_server
+from service.domain.errors import Unavailable
+from service.launching import Gateway, Launcher
+from service.rpc.link_service import LinkService
+from service.rpc.template_service import TemplateService
+from service.rpc.version_service import VersionService
+from service.settings import Settings
+from storage import database, migrating
+
+log = logging.getLogger(__name__)
+
+THREADS = 64
+"""Calls carried out at a time; streams hold one each."""
+
+CALLS = 640
+"""Calls taken in at a time; more are refused at once, before they wait in vain."""
+
+NOTICE = 0.5
+"""Seconds between telling that the server will stop and taking no more calls, for callers who ask about its health."""
+
+GRACE = 20.0
+"""Seconds that the calls under way are given to end."""
+
+
+class Server:
+    """A gRPC server with Heddle's services, health and reflection."""
+
+    def __init__(self, listen: str, gateway: Gateway) -> None:
+        self.stopping = threading.Event()  # streams end when it is set
+        self._names: list[str] = []
+        self._health = health.HealthServicer()
+        self._grpc = grpc.server(
+            ThreadPoolExecutor(THREADS, "rpc"),
+            maximum_concurrent_rpcs=CALLS,
+            # Otherwise a second server could share the port of the first one without a word.
+            options=[("grpc.so_reuseport", 0)],
+        )
+        self._add(template_service_pb2, add_TemplateServiceServicer_to_server, TemplateService())
+        self._add(version_service_pb2, add_VersionServiceServicer_to_server, VersionService())
+        self._add(link_service_pb2, add_LinkServiceServicer_to_server, LinkService())
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        reflection.enable_server_reflection([*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc)
+        self.port = _bound(self._grpc, listen)
+
+    def start(self) -> None:
+        """Answer calls."""
+        self._grpc.start()
+        for name in ("", *self._names):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, *, notice: float = 0.0, grace: float = 0.0) -> None:
+        """Say so, then take no more calls, then let those under way end."""
+        self._health.enter_graceful_shutdown()
+        self.stopping.wait(notice)
+        self.stopping.set()
+        self._grpc.stop(grace).wait()
+
+    def _add(self, module: Any, add: Callable[[Any, grpc.Server], None], servicer: object) -> None:
+        add(servicer, self._grpc)
+        self._names += [service.full_name for service in module.DESCRIPTOR.services_by_name.values()]
+
+
+def serve(settings: Settings) -> None:
+    """Answer calls until SIGTERM or SIGINT."""
+    from service.temporal.gateway import TemporalGateway
+
+    _require_tables(settings.database_url)
+    database.connect(settings.database_url)
+    gateway = TemporalGateway(
+        settings.temporal_address,
+        settings.temporal_namespace,
+        settings.task_queue,
+        history_limit=settings.history_limit or 0,
+    )
+    server = Server(settings.listen, gateway)
+    launcher = Launcher(gateway)
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked_to_stop.set())
+    launcher.start()
+    server.start()
+    log.info("listening on %s", settings.listen)
+    asked_to_stop.wait()
+    log.info("stopping")
+    server.stop(notice=NOTICE, grace=GRACE)
+    launcher.stop()
+    gateway.close()
+
+
+def _bound(server: grpc.Server, listen: str) -> int:
+    try:
+        return server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise SystemExit(f"heddle: cannot listen on {listen}; is another server there? (HEDDLE_LISTEN)") from error
+
+
+def _require_tables(url: str) -> None:
+    try:
+        pending = migrating.pending(url)
+    except Unavailable as error:
+        raise SystemExit(f"heddle: {error} (HEDDLE_DATABASE_URL)") from error
+    if pending:
+        raise SystemExit(f"heddle: the database lacks {', '.join(pending)}; run `heddle migrate` first")
