@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from service.definition.plan import Json, Plan
 from service.definition.schemas import violations
@@ -22,6 +22,8 @@ class Order:
     workspace: str
     request_id: str
     request_digest: str
+    execution_id: str  # what it gets when the request is new
+    time: datetime
     input_json: str
     input: Json
     version_id: str = ""
@@ -36,19 +38,11 @@ class Order:
 
 
 class Starter:
-    """Starts executions; `plan_of` gives a plan by workspace and digest, `new_id` a fresh id."""
+    """Starts executions; `plan_of` gives a plan by workspace and digest."""
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        plan_of: Callable[[str, str], Plan],
-        clock: Callable[[], datetime],
-        new_id: Callable[[], str],
-    ) -> None:
+    def __init__(self, gateway: Gateway, plan_of: Callable[[str, str], Plan]) -> None:
         self._gateway = gateway
         self._plan_of = plan_of
-        self._clock = clock
-        self._new_id = new_id
 
     def start(self, order: Order) -> Execution:
         """Start an execution once, however often the same order comes.
@@ -72,7 +66,7 @@ class Starter:
         if launch_state is None:
             return execution
         handed_over = Launch(execution.workspace, execution.id, execution.plan_digest, launch_state)
-        launch(self._gateway, handed_over, 0, self._clock)
+        launch(self._gateway, handed_over, 0, lambda: datetime.now(UTC))
         return executions.get(execution.workspace, execution.id) or execution
 
     def _create(self, order: Order) -> tuple[Execution, str | None] | None:
@@ -80,42 +74,7 @@ class Starter:
             target = _find(order)
             plan = self._plan_of(order.workspace, target.plan_digest or "")
             _check_input(plan, order.input)
-            now = self._clock()
-            return create(self._new(order, target, plan, now), plan, first_moves(plan, order.input, now))
-
-    def _new(self, order: Order, target: targets.Target, plan: Plan, now: datetime) -> Execution:
-        id = self._new_id()
-        return Execution(
-            workspace=order.workspace,
-            id=id,
-            request_id=order.request_id,
-            request_digest=order.request_digest,
-            name=order.name or plan.name,
-            template_id=target.template_id,
-            version_id=target.version_id or "",
-            plan_digest=target.plan_digest or "",
-            status="CREATED",
-            phase="NONE",
-            input=order.input_json,
-            output=None,
-            error=None,
-            parent_id=None,
-            root_id=id,
-            correlation_id=order.correlation_id,
-            subject_type=order.subject_type,
-            subject_id=order.subject_id,
-            entity_type=order.entity_type,
-            entity_id=order.entity_id,
-            last_number=0,
-            revision=1,
-            create_time=now,
-            start_time=None,
-            end_time=None,
-            update_time=now,
-            launch_after=None,
-            launch_attempts=0,
-            launch_error=None,
-        )
+            return create(_new(order, target, plan), plan, first_moves(plan, order.input, order.time))
 
     def _earlier(self, order: Order) -> Execution | None:
         """The execution that the same request started before."""
@@ -129,6 +88,40 @@ class Starter:
                 execution_id=earlier.id,
             )
         return earlier
+
+
+def _new(order: Order, target: targets.Target, plan: Plan) -> Execution:
+    return Execution(
+        workspace=order.workspace,
+        id=order.execution_id,
+        request_id=order.request_id,
+        request_digest=order.request_digest,
+        name=order.name or plan.name,
+        template_id=target.template_id,
+        version_id=target.version_id or "",
+        plan_digest=target.plan_digest or "",
+        status="CREATED",
+        phase="NONE",
+        input=order.input_json,
+        output=None,
+        error=None,
+        parent_id=None,
+        root_id=order.execution_id,
+        correlation_id=order.correlation_id,
+        subject_type=order.subject_type,
+        subject_id=order.subject_id,
+        entity_type=order.entity_type,
+        entity_id=order.entity_id,
+        last_number=0,
+        revision=1,
+        create_time=order.time,
+        start_time=None,
+        end_time=None,
+        update_time=order.time,
+        launch_after=None,
+        launch_attempts=0,
+        launch_error=None,
+    )
 
 
 def _find(order: Order) -> targets.Target:

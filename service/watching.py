@@ -22,9 +22,10 @@ SHORTEST, LONGEST = 0.02, 0.5
 
 
 class Watchers:
-    """Counts the streams of a server, each of which holds a thread."""
+    """Counts the streams of a server, each of which holds a thread, and ends them when the server stops."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, stopping: threading.Event) -> None:
+        self.stopping = stopping
         self._most = most
         self._free = threading.Semaphore(most)
 

@@ -234,6 +234,12 @@ REASONS: dict[str, Reason] = {
         "Temporal is not available; try again",
         "Send the same request again: its request id makes sure that it has its effect once.",
     ),
+    "SERVER_STOPPING": Reason(
+        "UNAVAILABLE",
+        "The server that streamed an execution is being stopped.",
+        "this server is stopping; watch on from the last number received",
+        "Call WatchExecution again with the last number received as after_number; another server answers.",
+    ),
     "DEADLINE_EXCEEDED": Reason(
         "DEADLINE_EXCEEDED",
         "The call took longer than it may. Whether it had its effect is not known.",

@@ -74,11 +74,16 @@ class ExecutionService(ExecutionServiceServicer):
             )
         with self._watchers.one_more():
             for execution, entries in watching.follow(
-                call.workspace, request.execution_id, request.after_number, call.context.is_active
+                call.workspace, request.execution_id, request.after_number, lambda: self._wants_more(call)
             ):
                 yield pb.WatchExecutionResponse(
                     execution=execution_message(execution), entries=map(ledger_entry_message, entries)
                 )
+
+    def _wants_more(self, call: Call) -> bool:
+        if self._watchers.stopping.is_set():
+            raise Unavailable("SERVER_STOPPING", "this server is stopping; watch on from the last number received")
+        return bool(call.context.is_active())
 
     @rpc
     def CancelExecution(self, request: pb.CancelExecutionRequest, call: Call) -> pb.CancelExecutionResponse:
@@ -115,6 +120,8 @@ def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
         workspace=call.workspace,
         request_id=fields.request_id(request.request_id),
         request_digest=digest_of(request),
+        execution_id=call.new_id(),
+        time=call.now,
         input_json=input_json,
         input=input,
         version_id=request.version_id,

@@ -13,22 +13,41 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from heddle.v1 import link_service_pb2, template_service_pb2, version_service_pb2
+from heddle.v1 import (
+    execution_service_pb2,
+    ledger_service_pb2,
+    link_service_pb2,
+    step_service_pb2,
+    template_service_pb2,
+    version_service_pb2,
+)
+from heddle.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
+from heddle.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
+from heddle.v1.step_service_pb2_grpc import add_StepServiceServicer_to_server
 from heddle.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 from heddle.v1.version_service_pb2_grpc import add_VersionServiceServicer_to_server
 from service.domain.errors import Unavailable
 from service.launching import Gateway, Launcher
+from service.plans import Plans
+from service.rpc.execution_service import ExecutionService
+from service.rpc.ledger_service import LedgerService
 from service.rpc.link_service import LinkService
+from service.rpc.step_service import StepService
 from service.rpc.template_service import TemplateService
 from service.rpc.version_service import VersionService
 from service.settings import Settings
-from storage import database, migrating
+from service.starting import Starter
+from service.watching import Watchers
+from storage import database, migrating, plans
 
 log = logging.getLogger(__name__)
 
 THREADS = 64
 """Calls carried out at a time; streams hold one each."""
+
+STREAMS = 32
+"""Streams carried out at a time, each of which holds a thread."""
 
 CALLS = 640
 """Calls taken in at a time; more are refused at once, before they wait in vain."""
@@ -56,6 +75,12 @@ class Server:
         self._add(template_service_pb2, add_TemplateServiceServicer_to_server, TemplateService())
         self._add(version_service_pb2, add_VersionServiceServicer_to_server, VersionService())
         self._add(link_service_pb2, add_LinkServiceServicer_to_server, LinkService())
+        known = Plans(plans.get)
+        watchers = Watchers(STREAMS, self.stopping)
+        executions = ExecutionService(Starter(gateway, known.get), gateway, known, watchers)
+        self._add(execution_service_pb2, add_ExecutionServiceServicer_to_server, executions)
+        self._add(step_service_pb2, add_StepServiceServicer_to_server, StepService(gateway, known))
+        self._add(ledger_service_pb2, add_LedgerServiceServicer_to_server, LedgerService())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         reflection.enable_server_reflection([*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc)
         self.port = _bound(self._grpc, listen)

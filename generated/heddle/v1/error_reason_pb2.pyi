@@ -94,6 +94,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the database cannot be reached or is too busy. Send the request again: it has its effect once."""
     ERROR_REASON_TEMPORAL_UNAVAILABLE: _ErrorReason.ValueType  # 71
     """UNAVAILABLE: Temporal cannot be reached. Send the request again: it has its effect once."""
+    ERROR_REASON_SERVER_STOPPING: _ErrorReason.ValueType  # 72
+    """UNAVAILABLE: this server is stopping and ended a stream. Watch on, from the last number received."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 80
     """DEADLINE_EXCEEDED: the call took longer than it may. It may still have had its effect; send the request again."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 81
@@ -178,6 +180,8 @@ ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 70
 """UNAVAILABLE: the database cannot be reached or is too busy. Send the request again: it has its effect once."""
 ERROR_REASON_TEMPORAL_UNAVAILABLE: ErrorReason.ValueType  # 71
 """UNAVAILABLE: Temporal cannot be reached. Send the request again: it has its effect once."""
+ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 72
+"""UNAVAILABLE: this server is stopping and ended a stream. Watch on, from the last number received."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 80
 """DEADLINE_EXCEEDED: the call took longer than it may. It may still have had its effect; send the request again."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 81
