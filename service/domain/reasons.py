@@ -77,7 +77,7 @@ REASONS: dict[str, Reason] = {
     "LINK_NOT_FOUND": Reason(
         "NOT_FOUND",
         "The workspace has no such link, or the entity has none. Nothing was started.",
-        'SERVICE_CATALOG "US_C_CORP" is not linked to a template',
+        '"SERVICE_CATALOG" "US_C_CORP" is not linked to a template',
         "Create a link with CreateLink, or go on without a workflow.",
     ),
     "EXECUTION_NOT_FOUND": Reason(
@@ -163,7 +163,7 @@ REASONS: dict[str, Reason] = {
     "DEFINITION_INVALID": Reason(
         "FAILED_PRECONDITION",
         "The definition has errors, so it cannot be published. A DefinitionFindings detail has the findings.",
-        "cannot publish version 1.0.0: its definition has 2 errors, first: GRAPH_EXACTLY_ONE_END: …",
+        "cannot publish version 1.0.0: GRAPH_EXACTLY_ONE_END: … and 2 more",
         "Mend every finding of severity ERROR; ValidateVersion and GetVersion tell all of them.",
     ),
     "TEMPLATE_ARCHIVED": Reason(

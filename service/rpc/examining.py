@@ -35,9 +35,9 @@ def publishable_plan(version: Version, examination: Examination) -> Plan:
     if examination.plan is not None:
         return examination.plan
     errors = [finding for finding in examination.findings if finding.severity == "ERROR"]
-    first = f"{errors[0].rule}: {errors[0].message}" if errors else ""
+    more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
     raise DefinitionInvalid(
-        f"cannot publish version {version.label}: its definition has {len(errors)} errors; the first is {first}",
+        f"cannot publish version {version.label}: {errors[0].rule}: {errors[0].message}{more}",
         examination.findings,
         version_id=version.id,
         errors=len(errors),

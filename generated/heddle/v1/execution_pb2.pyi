@@ -164,7 +164,6 @@ class Execution(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     TEMPLATE_ID_FIELD_NUMBER: _builtins.int
-    TEMPLATE_KEY_FIELD_NUMBER: _builtins.int
     VERSION_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
@@ -189,8 +188,6 @@ class Execution(_message.Message):
     """The name that people read."""
     template_id: _builtins.str
     """The template that it runs."""
-    template_key: _builtins.str
-    """The template's key."""
     version_id: _builtins.str
     """The version that it runs."""
     status: Global___Execution.Status.ValueType
@@ -251,7 +248,6 @@ class Execution(_message.Message):
         id: _builtins.str = ...,
         name: _builtins.str = ...,
         template_id: _builtins.str = ...,
-        template_key: _builtins.str = ...,
         version_id: _builtins.str = ...,
         status: Global___Execution.Status.ValueType = ...,
         phase: Global___Execution.Phase.ValueType = ...,
@@ -273,7 +269,7 @@ class Execution(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "launch", b"launch", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "start_time", b"start_time", "subject", b"subject", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "correlation_id", b"correlation_id", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "id", b"id", "input_json", b"input_json", "last_ledger_number", b"last_ledger_number", "launch", b"launch", "name", b"name", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "phase", b"phase", "revision", b"revision", "root_execution_id", b"root_execution_id", "start_time", b"start_time", "status", b"status", "subject", b"subject", "template_id", b"template_id", "template_key", b"template_key", "update_time", b"update_time", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "correlation_id", b"correlation_id", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "id", b"id", "input_json", b"input_json", "last_ledger_number", b"last_ledger_number", "launch", b"launch", "name", b"name", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "phase", b"phase", "revision", b"revision", "root_execution_id", b"root_execution_id", "start_time", b"start_time", "status", b"status", "subject", b"subject", "template_id", b"template_id", "update_time", b"update_time", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__output_json: _TypeAlias = _typing.Literal["output_json"]  # noqa: Y015
     _WhichOneofArgType__output_json: _TypeAlias = _typing.Literal["_output_json", b"_output_json"]  # noqa: Y015
