@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from service.engine.advancing import advance, may_proceed, open_commands, phase
 from service.engine.commands import Command, RunTask, SetTimer, Withdraw
@@ -258,9 +258,10 @@ async def _record(batch: Batch) -> None:
             schedule_to_close_timeout=timedelta(seconds=5),
             retry_policy=RetryPolicy(maximum_attempts=2, non_retryable_error_types=[NOT_THE_WRITER]),
         )
-    except ActivityError as error:
-        if isinstance(error.cause, ApplicationError) and error.cause.type == NOT_THE_WRITER:
-            raise ApplicationError(error.cause.message, type=NOT_THE_WRITER, non_retryable=True) from error
+    except FailureError as error:
+        cause = error.cause if isinstance(error, ActivityError) else error  # a local one's comes without its wrapping
+        if isinstance(cause, ApplicationError) and cause.type == NOT_THE_WRITER:
+            raise ApplicationError(cause.message, type=NOT_THE_WRITER, non_retryable=True) from error
         await workflow.execute_activity(
             RECORD,
             batch,

@@ -53,7 +53,8 @@ class Api:
     def publish(self, definition: Any, *, label: str = "1.0.0", template_id: str = "", activate: bool = True) -> Any:
         """Make a version of a template (a new one unless it is named), published and active; gives the version."""
         if not template_id:
-            template_id = self.call("CreateTemplate", name=definition["name"]).template.id
+            key = f"t-{secrets.token_hex(6)}"
+            template_id = self.call("CreateTemplate", name=definition["name"], key=key).template.id
         version = self.call(
             "CreateVersion",
             template_id=template_id,

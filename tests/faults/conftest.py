@@ -1,0 +1,59 @@
+"""A Heddle whose processes and lines a test may break."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+
+import pytest
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from tests.faults.proxy import Proxy
+
+
+@pytest.fixture
+def temporal_line(temporal_address):
+    """The line between a server and Temporal."""
+    proxy = Proxy(temporal_address)
+    yield proxy
+    proxy.close()
+
+
+class Sink:
+    """Where tasks have their effect: it counts what it is told by idempotency key."""
+
+    def __init__(self) -> None:
+        self.effects: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def take(self, key: str) -> None:
+        with self._lock:
+            self.effects[key] += 1
+
+
+@pytest.fixture
+def sink(temporal_address, workspace):
+    """A task worker for the queue that is named as the workspace; gives its sink."""
+    counted = Sink()
+    stopping = threading.Event()
+
+    @activity.defn(name="effect")
+    async def effect(task: dict) -> dict:
+        counted.take(task["idempotencyKey"])
+        await asyncio.sleep(0.02)
+        return {"key": task["idempotencyKey"]}
+
+    async def work() -> None:
+        client = await Client.connect(temporal_address)
+        async with Worker(client, task_queue=workspace, activities=[effect]):
+            while not stopping.is_set():
+                await asyncio.sleep(0.05)
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()))
+    thread.start()
+    yield counted
+    stopping.set()
+    thread.join()
