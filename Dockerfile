@@ -21,7 +21,6 @@ WORKDIR /heddle
 # A number, so that an orchestrator can see that it is not root.
 USER 10001:10001
 EXPOSE 50051
-# A worker answers nowhere; its health is that of its process.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python", "-m", "service.container_health"]
+# No HEALTHCHECK: a worker answers nowhere, and a server is asked by gRPC's own health protocol, which orchestrators speak.
 ENTRYPOINT ["python", "-m", "service"]
 CMD ["serve"]

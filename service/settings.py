@@ -41,7 +41,7 @@ class Settings:
                 " postgresql://heddle:secret@db.example/heddle (`heddle dev` starts one of its own)"
             )
         return cls(
-            listen=listen(environ),
+            listen=_listen(environ),
             database_url=url,
             temporal_address=_read(environ, "HEDDLE_TEMPORAL_ADDRESS", _address) or "127.0.0.1:7233",
             temporal_namespace=_namespace(environ),
@@ -69,7 +69,7 @@ class DevSettings:
         # Their bad values are better met before anything runs than in the log of a child.
         Settings.from_environment({**environ, "HEDDLE_DATABASE_URL": "postgresql://own/heddle"})
         return cls(
-            listen=listen(environ),
+            listen=_listen(environ),
             home=_home(environ),
             database_url=_read(environ, "HEDDLE_DATABASE_URL", _database_url),
             temporal_address=_read(environ, "HEDDLE_TEMPORAL_ADDRESS", _address),
@@ -79,8 +79,7 @@ class DevSettings:
         )
 
 
-def listen(environ: Mapping[str, str]) -> str:
-    """The address that the server answers on; also read by the container's health check."""
+def _listen(environ: Mapping[str, str]) -> str:
     return _read(environ, "HEDDLE_LISTEN", _address) or "127.0.0.1:50051"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from service.embedded.processes import Process, end_all
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LONGEST_PAUSE = 32
 _HEALTHY = 60
-"""Seconds after which a process counts as having started well, so that its next death is met without delay."""
+"""Seconds after which a process counts as having started well, so that its next death counts as the first."""
 
 
 class Kept:
@@ -17,7 +17,7 @@ class Kept:
 
     def __init__(self, start: Callable[[], Process]) -> None:
         self._start = start
-        self._pause = _FIRST_PAUSE
+        self._pause = 0  # seconds between the last death and the start after it
         self._due: float | None = None  # when it starts again; None while it runs
         self._begin()
 
@@ -28,9 +28,10 @@ class Kept:
             if now >= self._due:
                 self._begin()
         elif not self.process.alive():
-            self._pause = _FIRST_PAUSE if now - self._began > _HEALTHY else min(self._pause * 2, _LONGEST_PAUSE)
+            healthy = now - self._began > _HEALTHY
+            self._pause = 1 if healthy or not self._pause else min(self._pause * 2, _LONGEST_PAUSE)
             self._due = now + self._pause
-            print(f"{self.process.account_of_death()}\nStarting it again in {self._pause:.0f} s", flush=True)
+            print(f"{self.process.account_of_death()}\nStarting it again in {self._pause} s", flush=True)
 
     def _begin(self) -> None:
         self.process = self._start()

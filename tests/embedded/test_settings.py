@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from service.settings import BadSetting, DevSettings, Settings
+
+URL = "postgresql://heddle:secret@db.example:5432/heddle"
+
+
+def test_only_the_database_has_to_be_named():
+    settings = Settings.from_environment({"HEDDLE_DATABASE_URL": URL})
+
+    assert settings == Settings(
+        listen="127.0.0.1:50051",
+        database_url=URL,
+        temporal_address="127.0.0.1:7233",
+        temporal_namespace="default",
+        home=Path(".heddle").absolute(),
+        task_queue="heddle",
+        history_limit=None,
+    )
+
+
+def test_a_missing_database_is_named():
+    with pytest.raises(BadSetting, match="HEDDLE_DATABASE_URL is not set"):
+        Settings.from_environment({})
+
+
+def test_an_empty_variable_counts_as_absent():
+    settings = Settings.from_environment({"HEDDLE_DATABASE_URL": URL, "HEDDLE_LISTEN": "", "HEDDLE_HISTORY_LIMIT": ""})
+
+    assert settings.listen == "127.0.0.1:50051"
+    assert settings.history_limit is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("HEDDLE_LISTEN", "50051", "expected host:port"),
+        ("HEDDLE_LISTEN", "127.0.0.1:0", "from 1 to 65535"),
+        ("HEDDLE_LISTEN", "127.0.0.1:65536", "from 1 to 65535"),
+        ("HEDDLE_LISTEN", "::1:50051", "expected host:port"),
+        ("HEDDLE_TEMPORAL_ADDRESS", "http://temporal:7233", "expected host:port"),
+        ("HEDDLE_TEMPORAL_NAMESPACE", "a b", "letters, digits"),
+        ("HEDDLE_TASK_QUEUE", "-", "letters, digits"),
+        ("HEDDLE_HISTORY_LIMIT", "9", "from 10 to 50000"),
+        ("HEDDLE_HISTORY_LIMIT", "many", "from 10 to 50000"),
+        ("HEDDLE_HISTORY_LIMIT", "٢٠٠", "from 10 to 50000"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Settings, DevSettings])
+def test_a_bad_value_is_refused_with_its_name_and_rule(kind, name, value, rule):
+    with pytest.raises(BadSetting) as refusal:
+        kind.from_environment({"HEDDLE_DATABASE_URL": URL, name: value})
+
+    assert str(refusal.value).startswith(f"{name} is {value!r}: ")
+    assert rule in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["HEDDLE_POSTGRES_PORT", "HEDDLE_TEMPORAL_PORT"])
+def test_a_bad_port_of_an_embedded_part_is_refused(name):
+    with pytest.raises(BadSetting, match=f"{name} is '70000': expected a port"):
+        DevSettings.from_environment({name: "70000"})
+
+
+def test_an_ipv6_address_stands_in_brackets():
+    settings = Settings.from_environment({"HEDDLE_DATABASE_URL": URL, "HEDDLE_LISTEN": "[::1]:50051"})
+
+    assert settings.listen == "[::1]:50051"
+
+
+def test_a_refused_url_does_not_show_its_password():
+    with pytest.raises(BadSetting) as refusal:
+        Settings.from_environment({"HEDDLE_DATABASE_URL": "mysql://heddle:secret@db/heddle"})
+
+    assert "secret" not in str(refusal.value)
+    assert "mysql://heddle:***@db/heddle" in str(refusal.value)
+
+
+def test_settings_in_a_log_do_not_show_the_password():
+    assert "secret" not in repr(Settings.from_environment({"HEDDLE_DATABASE_URL": URL}))
