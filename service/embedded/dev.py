@@ -57,10 +57,10 @@ class _Dev:
             environment = self._start_ground()
             self._migrate(environment)
             self._start_heddle(environment, target)
-            _say(f"Ready after {time.monotonic() - began:.1f} s")
-            _say(f"Serving gRPC on {self._settings.listen}{'' if oneshot else '; Ctrl-C stops it, and the data stays'}")
+            _say(f"Serving gRPC on {self._settings.listen}, ready after {time.monotonic() - began:.1f} s")
             succeeded = self._run_example(environment, target) if example else True
             if not oneshot:
+                _say("Running until Ctrl-C; the data stays")
                 self._keep_running()
             return 0 if succeeded else 1
         finally:
@@ -148,13 +148,10 @@ class _Dev:
                 self._waiter.pause(0.05)
         finally:
             example.end()
-        succeeded = example.exit_code == 0
-        _say(
-            ""
-            if succeeded
-            else f"\nThe example failed ({example.exit_code}); the logs are in {self._home.path / 'logs'}"
-        )
-        return succeeded
+        if example.exit_code == 0:
+            return True
+        _say(f"\nThe example failed (exit code {example.exit_code}); see {self._home.path / 'logs'}")
+        return False
 
     def _keep_running(self) -> None:
         while True:

@@ -41,7 +41,8 @@ class Dev:
     def serve(self, **variables):
         process = self.start(**variables)
         served = Waiter().until(lambda: "Serving" in self.console() or process.poll() is not None, within=60)
-        assert served and process.poll() is None, self.console()
+        assert served, self.console()
+        assert process.poll() is None, self.console()
         return process
 
     def console(self):
