@@ -36,13 +36,14 @@ clean: ## Remove .venv and the tools' caches; the data in .heddle stays
 
 .venv: $(VENV)/.dev ## Set up the tools for developing in .venv
 
-# The stamps are older than a lock that changed. `run` needs the runtime alone and so is ready sooner.
+# A stamp is made anew when its lock is newer. `run` needs the runtime alone, and so is ready sooner. The two import roots
+# are named relative to the packages' folder, so that a copied checkout does not import from the one it was copied from.
 $(VENV)/.runtime: requirements/runtime.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Heddle needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@echo "Setting up $(VENV) (once)"
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
 	@$(PIP) install --require-hashes --requirement requirements/runtime.txt
-	@$(RUN) -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "heddle.pth").write_text("$(CURDIR)\n$(CURDIR)/generated\n")'
+	@printf '../../../..\n../../../../generated\n' > $$($(RUN) -c 'import site; print(site.getsitepackages()[0])')/heddle.pth
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

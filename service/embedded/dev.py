@@ -88,7 +88,8 @@ class _Dev:
             part.await_ready(process, self._waiter)
         environment = dict(os.environ)
         if cluster:
-            _say(f"  PostgreSQL {cluster.programs.version} on 127.0.0.1:{cluster.port}")
+            elsewhere = "" if cluster.folder.is_relative_to(self._home.path) else f", its data in {cluster.folder}"
+            _say(f"  PostgreSQL {cluster.programs.version} on 127.0.0.1:{cluster.port}{elsewhere}")
             environment["HEDDLE_DATABASE_URL"] = postgres.create_database(cluster.url("postgres"), "heddle")
         if server:
             _say(f"  Temporal on {server.address}, namespace {server.namespace} (its web pages are not started)")

@@ -25,6 +25,9 @@ from service.embedded.problem import Problem
 from service.embedded.processes import Process, Program, command_line, end_orphan
 from service.embedded.waiting import Waiter
 
+# Where PostgreSQL's user can go when the home is closed to it. Only root ever needs it, and root may write there.
+_ELSEWHERE = Path("/var/lib/heddle")
+
 # Data that nobody will miss: a test's machine may lose it in a power cut.
 _CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -95,7 +98,7 @@ def prepare(home: Path, *, port: int, log: Path, durable: bool, waiter: Waiter) 
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o711)
     programs = postgres_programs.find(
-        major=_major(folder / "data"), account=user, copies=Path("/var/lib/heddle"), log=log, waiter=waiter
+        major=_major(folder / "data"), account=user, copies=_ELSEWHERE, log=log, waiter=waiter
     )
     cluster = Cluster(folder, programs, user, port, log, durable)
     if not cluster.data.exists():
@@ -124,11 +127,11 @@ def drop_database(server: str, name: str) -> None:
 
 
 def _folder(home: Path, user: Account | None) -> Path:
-    if user is None or user.can_enter(home):
-        return home / "postgres"
     # Named after the home, so that each home that root keeps behind closed doors has its own.
-    digest = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
-    return Path("/var/lib/heddle") / digest
+    elsewhere = _ELSEWHERE / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
+    if user is None or (user.can_enter(home) and not elsewhere.exists()):
+        return home / "postgres"
+    return elsewhere
 
 
 def _major(data: Path) -> int | None:
