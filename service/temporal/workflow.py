@@ -78,6 +78,8 @@ class ExecutionWorkflow:
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
+                if work.done() or work.cancelling():
+                    raise  # the worker gives the workflow up, which cancels every task of it
                 if self._state.status == OPEN:
                     self._observe(Cancelled(reason="cancelled in Temporal"))
 

@@ -1,0 +1,104 @@
+"""Record the histories that `test_replay.py` replays: `python -m pytest tests/temporal/record_histories.py`.
+
+Run it once for a new kind of history. Never replace a recorded one: it stands for the executions that run somewhere on
+the code that recorded it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from storage import database, plans
+from storage.database import query
+from tests.end_to_end.api import Api
+from tests.end_to_end.definitions import INCLUSIVE, PARALLEL, REVIEW_LOOP, definition
+from tests.faults.conftest import sink  # noqa: F401 - a fixture
+from tests.faults.test_workers import _cut_off
+
+FOLDER = Path(__file__).parent / "histories"
+
+
+@pytest.fixture
+def own(own_heddle):
+    heddle = own_heddle(HEDDLE_HISTORY_LIMIT="60")
+    database.connect(heddle.settings.database_url)
+    return heddle
+
+
+def keep(name: str, heddle, workspace: str, execution_id: str) -> None:
+    """Write the history of an execution's last run beside the plan that it ran."""
+
+    async def fetch() -> str:
+        client = await Client.connect(heddle.settings.temporal_address)
+        history = await client.get_workflow_handle(f"heddle/{workspace}/{execution_id}").fetch_history()
+        return history.to_json()
+
+    ((digest,),) = query("SELECT plan_digest FROM executions WHERE id = %s", (execution_id,))
+    document = {
+        "workflow_id": f"heddle/{workspace}/{execution_id}",
+        "plan": json.loads(plans.get(workspace, digest)),
+        "history": json.loads(asyncio.run(fetch())),
+    }
+    path = FOLDER / f"{name}.json"
+    assert not path.exists(), f"{path} stands already"
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def tasks(picture: str, workspace: str, **more):
+    ids = [word for word in picture.replace(";", " ").replace(",", " ").split() if word.startswith("task")]
+    return definition(picture, **{id: {"task": "effect", "taskQueue": workspace, **more} for id in ids})
+
+
+def test_record(own, workspace, sink):  # noqa: F811
+    api = Api(own.channel, workspace)
+
+    id = api.start(tasks("start > task_1; task_1 > ps; ps > task_2, task_3; task_2 > pj; task_3 > pj; pj > end", workspace)).execution.id
+    api.await_end(id)
+    keep("tasks", own, workspace, id)
+
+    id = api.start(REVIEW_LOOP).execution.id
+    for issue in (True, False):
+        api.complete(id, "questionnaire")
+        api.complete(id, "approve", {"issueFound": issue})
+    api.complete(id, "file")
+    keep("review_loop", own, workspace, id)
+
+    id = api.start(PARALLEL).execution.id
+    for step in "cabd":
+        api.complete(id, step)
+    keep("parallel", own, workspace, id)
+
+    id = api.start(INCLUSIVE, {"a": True, "b": True}).execution.id
+    for step in "bad":
+        api.complete(id, step)
+    keep("inclusive", own, workspace, id)
+
+    id = api.start(definition("start > timer; timer > a; a > end", timer={"duration": "PT0.05S"})).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+    api.call("UpdateStep", execution_id=id, step_id="a", status="STATUS_DISABLED")
+    api.call("UpdateStep", execution_id=id, step_id="a", status="STATUS_RUNNING")
+    api.call("CancelExecution", execution_id=id, reason="no more")
+    keep("timer_update_cancel", own, workspace, id)
+
+    retry = {"maxAttempts": 2, "initialInterval": 50}
+    unknown = definition("start > task; task > end", task={"task": "nobody", "taskQueue": workspace, "retry": retry})
+    id = api.start(unknown).execution.id
+    api.await_end(id)
+    keep("task_retried_and_failed", own, workspace, id)
+
+    id = api.start(tasks("start > task; task > ask; ask > xs; xs > task if __steps__.ask.again, end", workspace)).execution.id
+    for round in range(1, 9):
+        api.await_that(id, lambda _: "ask" in api.open(id))
+        api.complete(id, "ask", {"again": round < 8})
+    api.await_end(id)
+    keep("continued_as_new", own, workspace, id)
+
+    id = api.start(tasks("start > task_1; task_1 > task_2; task_2 > end", workspace)).execution.id
+    _cut_off(own.settings.database_url, seconds=6)
+    api.await_end(id)
+    keep("database_away", own, workspace, id)
