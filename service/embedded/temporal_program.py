@@ -62,7 +62,7 @@ def _build(folder: Path, log: Path, waiter: Waiter) -> None:
     if go is None:
         raise Problem(
             f"Temporal's server could not be downloaded.{_hint(log)}\n"
-            "Connect to the internet, or install Go (1.21 or newer) to build it, or put the program `temporal` on PATH,\n"
+            "Connect to the internet, install Go (1.21 or newer) to build it, put the program `temporal` on PATH,\n"
             "or name a server that runs elsewhere: HEDDLE_TEMPORAL_ADDRESS=host:7233"
         )
     # Without the tables for debuggers it is a fifth smaller.
