@@ -32,6 +32,9 @@ FIRST_MOVES = 400
 LEASE = 8.0
 """Seconds in which whoever took a launch must have made it; longer than the gateway waits for Temporal."""
 
+MOST_WAITING = 20_000
+"""Executions that may wait for Temporal to come back; then starts are refused instead of piling up."""
+
 DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between the attempts to reach Temporal; the last one repeats."""
 
@@ -148,8 +151,12 @@ def postpone(order: Launch, attempts: int, why: str, now: datetime) -> None:
 class Launcher:
     """The thread that launches what nobody launched: after a crash, and while Temporal was away."""
 
-    def __init__(self, gateway: Gateway, *, interval: float = 0.5, batch: int = 50) -> None:
+    def __init__(
+        self, gateway: Gateway, *, interval: float = 0.5, batch: int = 50, most_waiting: int = MOST_WAITING
+    ) -> None:
+        self.is_swamped = False  # no more starts should be accepted
         self._gateway = gateway
+        self._most_waiting = most_waiting
         self._interval = interval
         self._batch = batch
         self._stopping = threading.Event()
@@ -184,4 +191,5 @@ class Launcher:
                 postpone(order, attempts, "Temporal was away", datetime.now(UTC))
             else:
                 away = not launch(self._gateway, order, attempts, lambda: datetime.now(UTC))
+        self.is_swamped = away and executions.count_waiting(self._most_waiting) >= self._most_waiting
         return len(due)

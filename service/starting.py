@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from service.definition.plan import Json, Plan
 from service.definition.schemas import violations
-from service.domain.errors import AlreadyExists, HeddleError, Invalid, NotFound, WrongState
+from service.domain.errors import AlreadyExists, Exhausted, HeddleError, Invalid, NotFound, WrongState
 from service.domain.execution import Execution, Launch
 from service.launching import Gateway, create, first_moves, launch
 from storage import executions, targets
@@ -38,11 +38,14 @@ class Order:
 
 
 class Starter:
-    """Starts executions; `plan_of` gives a plan by workspace and digest."""
+    """Starts executions; `plan_of` gives a plan by workspace and digest, `is_swamped` tells when to refuse more."""
 
-    def __init__(self, gateway: Gateway, plan_of: Callable[[str, str], Plan]) -> None:
+    def __init__(
+        self, gateway: Gateway, plan_of: Callable[[str, str], Plan], is_swamped: Callable[[], bool]
+    ) -> None:
         self._gateway = gateway
         self._plan_of = plan_of
+        self._is_swamped = is_swamped
 
     def start(self, order: Order) -> Execution:
         """Start an execution once, however often the same order comes.
@@ -70,6 +73,8 @@ class Starter:
         return executions.get(execution.workspace, execution.id) or execution
 
     def _create(self, order: Order) -> tuple[Execution, str | None] | None:
+        if self._is_swamped():
+            raise Exhausted("LAUNCH_BACKLOG_FULL", "too many executions wait for Temporal to come back; try again later")
         with connection():
             target = _find(order)
             plan = self._plan_of(order.workspace, target.plan_digest or "")

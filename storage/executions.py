@@ -247,6 +247,12 @@ def claim_launches(limit: int, lease: float) -> list[tuple[Launch, int]]:
     return [(Launch(*row[:4]), row[4]) for row in rows]
 
 
+def count_waiting(most: int) -> int:
+    """Count the executions of all workspaces that wait for their launch, but no further than `most`."""
+    rows = query("SELECT count(*) FROM (SELECT 1 FROM executions WHERE status = 'CREATED' LIMIT %s) waiting", (most,))
+    return int(rows[0][0])
+
+
 def launch_of(workspace: str, execution_id: str) -> Launch | None:
     """Get what Temporal begins from; None when the execution is no longer the database's."""
     rows = query(

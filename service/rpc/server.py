@@ -62,7 +62,7 @@ GRACE = 20.0
 class Server:
     """A gRPC server with Heddle's services, health and reflection."""
 
-    def __init__(self, listen: str, gateway: Gateway) -> None:
+    def __init__(self, listen: str, gateway: Gateway, is_swamped: Callable[[], bool] = lambda: False) -> None:
         self.stopping = threading.Event()  # streams end when it is set
         self._names: list[str] = []
         self._health = health.HealthServicer()
@@ -77,7 +77,7 @@ class Server:
         self._add(link_service_pb2, add_LinkServiceServicer_to_server, LinkService())
         known = Plans(plans.get)
         watchers = Watchers(STREAMS, self.stopping)
-        executions = ExecutionService(Starter(gateway, known.get), gateway, known, watchers)
+        executions = ExecutionService(Starter(gateway, known.get, is_swamped), gateway, known, watchers)
         self._add(execution_service_pb2, add_ExecutionServiceServicer_to_server, executions)
         self._add(step_service_pb2, add_StepServiceServicer_to_server, StepService(gateway, known))
         self._add(ledger_service_pb2, add_LedgerServiceServicer_to_server, LedgerService())
@@ -115,8 +115,8 @@ def serve(settings: Settings) -> None:
         settings.task_queue,
         history_limit=settings.history_limit or 0,
     )
-    server = Server(settings.listen, gateway)
     launcher = Launcher(gateway)
+    server = Server(settings.listen, gateway, lambda: launcher.is_swamped)
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())

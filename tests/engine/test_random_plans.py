@@ -7,16 +7,18 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.domain.lifecycle import STEP_RUN
 from service.engine.advancing import open_commands, phase
 from service.engine.commands import RunTask, SetTimer
 from service.engine.folding import fold
-from service.engine.observations import StepCompleted, TaskCompleted, TaskFailed, TimerFired
-from service.engine.state import OPEN, State
+from service.engine.observations import StepCompleted, StepUpdated, TaskCompleted, TaskFailed, TimerFired
+from service.engine.projecting import project
+from service.engine.state import OPEN, PARKED, State
 from tests.engine.graphs import Player
 from tests.engine.random_plans import plans
 
 TURNS = 60
-THOROUGH = settings(max_examples=1_500, deadline=None, suppress_health_check=list(HealthCheck))
+THOROUGH = settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def happenings(player: Player) -> list[object]:
@@ -29,7 +31,8 @@ def happenings(player: Player) -> list[object]:
         elif isinstance(command, SetTimer):
             found.append(TimerFired(command.key))
     for run in player.state.open.values():
-        if player.plan.step[run.step_id].type == "human.confirm":
+        found.append(StepUpdated(run.step_id, "RUNNING" if run.status in PARKED else "DISABLED", run.visit))
+        if player.plan.step[run.step_id].type == "human.confirm" and run.status not in PARKED:
             found += [StepCompleted(run.step_id, run.visit, {"again": again}) for again in (True, False, False)]
     return found
 
@@ -110,3 +113,17 @@ def test_a_state_taken_up_from_json_goes_on_as_the_one_kept_in_memory(plan, data
     if choices:
         choice = choices[data.draw(st.integers(0, len(choices) - 1))]
         assert other.see(choice).entries == player.see(choice).entries
+
+
+@THOROUGH
+@given(plans(), st.data())
+def test_every_step_run_lives_by_the_table(plan, data):
+    player = play(plan, data)
+
+    statuses: dict[str, str] = {}
+    for entry in player.entries:
+        for change in project([entry]).step_runs.values():
+            run = f"{change.step_id}/{change.visit}"
+            before = statuses.get(run, STEP_RUN.first)
+            assert before == change.status or STEP_RUN.allows(before, change.status), (run, before, change.status)
+            statuses[run] = change.status
