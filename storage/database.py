@@ -124,6 +124,7 @@ class _Database(peewee.PostgresqlDatabase):
             options=f"{_OPTIONS} {given}",
             connect_timeout=int(WAIT),
             application_name="heddle",
+            client_encoding="UTF8",  # whatever the environment says
             keepalives_idle=30,
             tcp_user_timeout=20_000,
         )

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from service.launching import TemporalAway
+from service.launching import Launcher, TemporalAway
 from service.rpc.server import Server
 from storage import database
 from tests.end_to_end.api import Api
@@ -23,10 +23,15 @@ class NoTemporal:
     observe = start_and_observe = terminate = start
 
 
+def a_server() -> Server:
+    gateway = NoTemporal()
+    return Server("127.0.0.1:0", gateway, Launcher(gateway))
+
+
 @pytest.fixture(scope="module")
 def server(database_url: str) -> Iterator[Server]:
     database.connect(database_url)
-    server = Server("127.0.0.1:0", NoTemporal())
+    server = a_server()
     server.start()
     yield server
     server.stop()
