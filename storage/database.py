@@ -237,8 +237,8 @@ def _refusals() -> _Refusals:
 
 
 def _refusal(error: BaseException) -> Exception | None:
-    if isinstance(error, ValueError):  # psycopg2's own check, before anything is sent
-        return Invalid("INVALID_FIELD", "a text has the character NUL (0x00)") if "NUL" in str(error) else None
+    if isinstance(error, ValueError):
+        return Invalid("INVALID_FIELD", "a text has the character NUL") if str(error).startswith(_NUL) else None
     if isinstance(error, psycopg2.IntegrityError):
         return Violation(error.diag.constraint_name or "")
     state = getattr(error, "pgcode", None) or ""
@@ -251,6 +251,9 @@ def _refusal(error: BaseException) -> Exception | None:
         return _unavailable("the database is not available; try again")
     return None
 
+
+_NUL = "A string literal cannot contain NUL"
+"""The driver's own check, before anything is sent."""
 
 _CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 """A serialisation failure, a deadlock, a lock that did not come free in time."""

@@ -27,7 +27,7 @@ REASONS: dict[str, Reason] = {
         "INVALID_ARGUMENT",
         "A field whose name ends in `_json` is not strict JSON, or too large, or not of the kind asked for. NaN, "
         "repeated keys and comments are no JSON; a definition is one object of at most 1,048,576 bytes.",
-        "definition_json is not JSON: line 3, column 5: expected a value",
+        "definition_json: not JSON: Expecting value at line 3, column 5",
         "Correct the document at the place that the message names.",
     ),
     "UNKNOWN_DIALECT": Reason(

@@ -8,9 +8,9 @@ from functools import lru_cache
 from service.definition import compiling
 from service.definition.compiling import Examination
 from service.definition.plan import Plan
-from service.domain import json_text
 from service.domain.errors import DefinitionInvalid, Invalid
 from service.domain.fields import shown
+from service.domain.json_text import InvalidJson, parse
 from service.domain.version import MAX_DEFINITION, Version
 
 
@@ -19,9 +19,9 @@ def examine(dialect: str, definition: str) -> Examination:
     if dialect not in compiling.DIALECTS:
         known = ", ".join(sorted(compiling.DIALECTS))
         raise Invalid("UNKNOWN_DIALECT", f"dialect is {shown(dialect)}: it must be one of {known}", field="dialect")
-    document = json_text.parse(definition, limit=MAX_DEFINITION, field="definition_json")
+    document = parse(definition, limit=MAX_DEFINITION, field="definition_json")
     if not isinstance(document, dict):
-        raise Invalid("INVALID_JSON", "definition_json must be a JSON object", field="definition_json")
+        raise InvalidJson("definition_json", "a definition is a JSON object")
     return compiling.examine(dialect, document)
 
 

@@ -19,6 +19,7 @@ from google.rpc.status_pb2 import Status
 
 from heddle.v1.finding_pb2 import DefinitionFindings
 from service.domain.errors import DefinitionInvalid, Exhausted, HeddleError, Invalid, Unavailable
+from service.domain.json_text import InvalidJson
 from service.rpc.call import Call
 from service.rpc.messages import finding_message
 
@@ -71,7 +72,9 @@ def rpc(method: Callable[[S, Req, Call], Res]) -> Callable[[S, Req, grpc.Service
 
 
 def _refuse(context: grpc.ServicerContext, request: Message, method: str, error: Exception) -> NoReturn:
-    if not isinstance(error, HeddleError):
+    if isinstance(error, InvalidJson):
+        error = Invalid("INVALID_JSON", str(error), field=error.field)
+    elif not isinstance(error, HeddleError):
         error = _unexpected(method, error)
     elif isinstance(error, Invalid) and not error.field:
         error = _named(error, request)

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from service.launching import Launcher, TemporalAway
+from service.launching import TemporalAway
 from service.rpc.server import Server
 from storage import database
 from tests.end_to_end.api import Api
@@ -24,8 +24,7 @@ class NoTemporal:
 
 
 def a_server() -> Server:
-    gateway = NoTemporal()
-    return Server("127.0.0.1:0", gateway, Launcher(gateway))
+    return Server("127.0.0.1:0", NoTemporal())
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import grpc
 import grpc_testing
 import pytest
-from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from heddle.v1 import template_service_pb2 as pb
 from service.domain import errors
 from service.domain.errors import Exhausted, HeddleError, Invalid, Unavailable
+from service.domain.json_text import InvalidJson
 from service.rpc.call import Call
 from service.rpc.status import rpc
 
@@ -100,6 +101,14 @@ def test_an_error_fits_into_the_metadata_of_any_client(text):
 
     assert len(context.status.SerializeToString()) + 3 * len(context.details.encode()) < 8000
     assert context.details.endswith("…")
+
+
+def test_a_bad_document_is_named_by_its_field():
+    context = refuse(InvalidJson("input_json", "NaN is no JSON number"))
+
+    assert context.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert context.details == "input_json: NaN is no JSON number"
+    assert context.detail(BadRequest).field_violations[0].field == "input_json"
 
 
 def test_a_stream_is_covered_from_its_first_to_its_last_message():
