@@ -195,8 +195,8 @@ class Execution(_message.Message):
     phase: Global___Execution.Phase.ValueType
     """What it is doing now."""
     input_json: _builtins.str
-    """What it was started with: a JSON object, byte for byte as it was given. Expressions read it as `__context__`.
-    Lists leave it empty.
+    """What it was started with: JSON, byte for byte as it was given. Expressions read it as `__context__`. Lists leave it
+    empty.
     """
     output_json: _builtins.str
     """Its result: JSON. Absent until COMPLETED; lists leave it out."""
@@ -291,9 +291,9 @@ class Subject(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """What kind of thing; at most 64 characters."""
+    """What kind of thing, in UPPER_SNAKE_CASE and at most 64 characters: "CUSTOMER", "ORDER"."""
     id: _builtins.str
-    """Which one; at most 256 characters."""
+    """Which one, in the caller's words; 1 to 256 characters."""
     def __init__(
         self,
         *,

@@ -77,7 +77,7 @@ class StartExecutionRequest(_message.Message):
     name: _builtins.str
     """The name that people read, at most 256 characters; the template's name when left empty."""
     input_json: _builtins.str
-    """What to start with: one JSON object; `{}` when left empty."""
+    """What to start with: JSON of at most 256 KiB, usually an object; null when left empty."""
     correlation_id: _builtins.str
     """The caller's own word for what belongs together; at most 256 characters."""
     wait_for: Global___StartExecutionRequest.WaitFor.ValueType
@@ -350,7 +350,7 @@ class CancelExecutionRequest(_message.Message):
     execution_id: _builtins.str
     """Which execution."""
     reason: _builtins.str
-    """Why, in words, for the ledger; at most 1,024 characters."""
+    """Why, in words, for the ledger; at most 1,000 characters."""
     def __init__(
         self,
         *,
