@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar
 
-from service.domain import etag, fields
+from service.domain import fields
+from service.domain.etag import Edited
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Link(Edited):
     """The record of a link."""
+
+    noun: ClassVar[str] = "link"
 
     workspace: str
     id: str
@@ -36,16 +40,6 @@ class Link:
             create_time=now,
             update_time=now,
         )
-
-    @property
-    def etag(self) -> str:
-        """What stands for this edition of the record."""
-        return str(self.revision)
-
-    def require_etag(self, given: str) -> Link:
-        """Refuse a change that was meant for another edition."""
-        etag.check("link", self.id, given=given, present=self.etag)
-        return self
 
     def move(self, template_id: str, now: datetime) -> Link:
         """Let another template run for the entity."""

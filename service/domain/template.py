@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar
 
-from service.domain import etag, fields, lifecycle
+from service.domain import fields, lifecycle
 from service.domain.errors import WrongState
+from service.domain.etag import Edited
 
 MAX_DESCRIPTION = 4_096
 """Characters of a template's description or a version's note."""
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class Template(Edited):
     """The record of a template."""
+
+    noun: ClassVar[str] = "template"
 
     workspace: str
     id: str
@@ -51,16 +55,6 @@ class Template:
         if self.archived:
             return "ARCHIVED"
         return "ACTIVE" if self.active_version_id else "DRAFT"
-
-    @property
-    def etag(self) -> str:
-        """What stands for this edition of the record."""
-        return str(self.revision)
-
-    def require_etag(self, given: str) -> Template:
-        """Refuse a change that was meant for another edition."""
-        etag.check("template", self.id, given=given, present=self.etag)
-        return self
 
     def describe(self, *, name: str | None, description: str | None, now: datetime) -> Template:
         """Change the words on it; None leaves one as it is."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar
 
-from service.domain import etag, fields, lifecycle
+from service.domain import fields, lifecycle
 from service.domain.errors import WrongState
+from service.domain.etag import Edited
 from service.domain.template import MAX_DESCRIPTION
 
 MAX_DEFINITION = 1024 * 1024
@@ -15,8 +17,10 @@ MAX_DEFINITION = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class Version(Edited):
     """The record of a version. Lists leave `definition` empty."""
+
+    noun: ClassVar[str] = "version"
 
     workspace: str
     id: str
@@ -68,16 +72,6 @@ class Version:
             publish_time=None,
             deprecate_time=None,
         )
-
-    @property
-    def etag(self) -> str:
-        """What stands for this edition of the record."""
-        return str(self.revision)
-
-    def require_etag(self, given: str) -> Version:
-        """Refuse a change that was meant for another edition."""
-        etag.check("version", self.id, given=given, present=self.etag)
-        return self
 
     def edit(
         self,
