@@ -41,16 +41,12 @@ def text(field: str, value: str, *, at_least: int = 0, at_most: int) -> str:
 
 def name(field: str, value: str) -> str:
     """Refuse what cannot stand in a list for people to read."""
-    if value != value.strip():
-        raise refuse(field, value, "it must not begin or end with space")
-    return text(field, value, at_least=1, at_most=256)
+    return _line(field, value, at_most=256)
 
 
 def label(field: str, value: str) -> str:
     """Refuse what cannot be a version string."""
-    if value != value.strip():
-        raise refuse(field, value, "it must not begin or end with space")
-    return text(field, value, at_least=1, at_most=128)
+    return _line(field, value, at_most=128)
 
 
 def slug(field: str, value: str) -> str:
@@ -94,3 +90,11 @@ def workspace(value: str) -> str:
             field="heddle-workspace",
         )
     return value
+
+
+def _line(field: str, value: str, *, at_most: int) -> str:
+    if value != value.strip():
+        raise refuse(field, value, "it must not begin or end with space")
+    if re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value):
+        raise refuse(field, value, "it must not contain control characters")
+    return text(field, value, at_least=1, at_most=at_most)

@@ -35,7 +35,7 @@ def test_a_key_that_is_no_slug_is_refused(key):
     assert refusal.value.field == "key"
 
 
-@pytest.mark.parametrize("name", ["", " ", " x", "x" * 257, "a\0b"])
+@pytest.mark.parametrize("name", ["", " ", " x", "x" * 257, "a\0b", "two\nlines", "a\u2028b"])
 def test_a_name_that_cannot_be_read_is_refused(name):
     with pytest.raises(Invalid, match=r"^name is "):
         created(name=name)

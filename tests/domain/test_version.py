@@ -30,7 +30,7 @@ def test_an_edit_changes_what_is_given_and_the_digest_with_the_definition():
     assert version.digest == hashlib.sha256(b'{"a":1}').hexdigest()
 
 
-@pytest.mark.parametrize("label", ["", " 1.0", "1.0 ", "x" * 129, "1\0"])
+@pytest.mark.parametrize("label", ["", " 1.0", "1.0 ", "x" * 129, "1\0", "1\t0"])
 def test_a_label_that_is_empty_untrimmed_or_too_long_is_refused(label):
     with pytest.raises(Invalid, match=r"^label is "):
         edited(a_version(), label=label)
