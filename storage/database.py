@@ -21,7 +21,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, parse_dsn
 from service.domain.errors import Conflict, HeddleError, Invalid, TooLate, Unavailable
 
 POOL_SIZE = 48
-"""The most connections of one process, made as they are needed. A call holds one only while it talks to the database."""
+"""The most connections of a process, made as they are needed. A call holds one only while it talks to the database."""
 
 WAIT = 5.0
 """Seconds that a call waits for a connection to come free, and for a new one to be made."""
