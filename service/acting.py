@@ -24,7 +24,7 @@ from storage import executions, requests, step_runs
 from storage.database import connection
 
 Action = StepCompleted | StepUpdated | Cancelled
-AnyAction = TypeVar("AnyAction", StepCompleted, StepUpdated, Cancelled)
+AnyAction = TypeVar("AnyAction", bound=Action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Request:
 
 
 def act(
-    gateway: Gateway, workspace: str, execution_id: str, action: Action, request: Request, seconds: float
+    gateway: Gateway, workspace: str, execution_id: str, action: Action, *, request: Request, seconds: float
 ) -> Execution:
     """Bring an action to an execution and give the execution after its effect, within `seconds`.
 
@@ -69,7 +69,7 @@ def act(
 
 
 def cancel_unlaunched(
-    workspace: str, execution_id: str, plan: Plan, action: Cancelled, request: Request, now: datetime
+    workspace: str, execution_id: str, plan: Plan, action: Cancelled, *, request: Request, now: datetime
 ) -> bool:
     """Cancel an execution that Temporal does not have yet; False when it has left CREATED meanwhile.
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from service.definition.plan import Json, Plan
+from service.domain.execution import Execution, Launch
 from service.engine.advancing import advance, may_proceed, phase
 from service.engine.entries import Entry
 from service.engine.observations import Proceeded, Started
 from service.engine.state import OPEN, State
-from service.domain.execution import Execution, Launch
 from service.recording import writing
 from storage import executions
 from storage.database import connection

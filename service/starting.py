@@ -40,9 +40,7 @@ class Order:
 class Starter:
     """Starts executions; `plan_of` gives a plan by workspace and digest, `is_swamped` tells when to refuse more."""
 
-    def __init__(
-        self, gateway: Gateway, plan_of: Callable[[str, str], Plan], is_swamped: Callable[[], bool]
-    ) -> None:
+    def __init__(self, gateway: Gateway, plan_of: Callable[[str, str], Plan], is_swamped: Callable[[], bool]) -> None:
         self._gateway = gateway
         self._plan_of = plan_of
         self._is_swamped = is_swamped
@@ -74,7 +72,9 @@ class Starter:
 
     def _create(self, order: Order) -> tuple[Execution, str | None] | None:
         if self._is_swamped():
-            raise Exhausted("LAUNCH_BACKLOG_FULL", "too many executions wait for Temporal to come back; try again later")
+            raise Exhausted(
+                "LAUNCH_BACKLOG_FULL", "too many executions wait for Temporal to come back; try again later"
+            )
         with connection():
             target = _find(order)
             plan = self._plan_of(order.workspace, target.plan_digest or "")

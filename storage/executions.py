@@ -130,7 +130,9 @@ def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shel
         for run in writing.step_runs:
             values += _step_run_values(run, shelf)
     for number, request in enumerate(writing.requests):
-        parts.append(f"r{number} AS (INSERT INTO requests SELECT %s, %s, %s, %s, '', now() FROM e ON CONFLICT DO NOTHING)")
+        parts.append(
+            f"r{number} AS (INSERT INTO requests SELECT %s, %s, %s, %s, '', now() FROM e ON CONFLICT DO NOTHING)"
+        )
         values += [writing.workspace, request["id"], request["method"], request["digest"]]
     for number, (digest, body) in enumerate(shelf.bodies.items()):
         parts.append(f"d{number} AS (INSERT INTO documents SELECT %s, %s, %s FROM e ON CONFLICT DO NOTHING)")

@@ -1,5 +1,6 @@
-"""A task worker, to be copied: an ordinary Temporal worker whose activities are named as the definition names its tasks.
+"""A task worker, to be copied: an ordinary Temporal worker.
 
+Its activities are named as the definition names its tasks:
     python -m examples.incorporation.worker
 
 It takes its Temporal address from HEDDLE_TEMPORAL_ADDRESS (127.0.0.1:7233 when that is not set).

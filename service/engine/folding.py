@@ -51,9 +51,7 @@ def _step_started(state: State, entry: Entry) -> None:
 def _step_updated(state: State, entry: Entry) -> None:
     name = key(entry.step_id, entry.visit)
     data = entry.data
-    state.open[name] = replace(
-        state.open[name], status=data["status"], input=data.get("input"), due=data.get("due")
-    )
+    state.open[name] = replace(state.open[name], status=data["status"], input=data.get("input"), due=data.get("due"))
     state.moves = 0
 
 

@@ -121,9 +121,7 @@ _STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
 }
 
 _END: dict[str, Callable[[Entry], ExecutionChange]] = {
-    "EXECUTION_COMPLETED": lambda entry: ExecutionChange(
-        "COMPLETED", output=entry.data["output"], end_time=entry.time
-    ),
+    "EXECUTION_COMPLETED": lambda entry: ExecutionChange("COMPLETED", output=entry.data["output"], end_time=entry.time),
     "EXECUTION_FAILED": lambda entry: ExecutionChange("FAILED", error=entry.data["error"], end_time=entry.time),
     "EXECUTION_CANCELLED": lambda entry: ExecutionChange("CANCELLED", end_time=entry.time),
 }

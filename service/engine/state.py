@@ -99,5 +99,3 @@ class State:
 def json_size(value: Json) -> int:
     """Count the bytes of a value written as JSON."""
     return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
-
-

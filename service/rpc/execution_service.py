@@ -91,11 +91,13 @@ class ExecutionService(ExecutionServiceServicer):
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
         action = Cancelled(reason=fields.text("reason", request.reason, at_most=1_000))
         try:
-            execution = acting.act(self._gateway, call.workspace, id, action, source, seconds_left(call))
+            execution = acting.act(
+                self._gateway, call.workspace, id, action, request=source, seconds=seconds_left(call)
+            )
         except Unavailable:
             execution = acting.get(call.workspace, id)
             plan = self._plans.get(call.workspace, execution.plan_digest)
-            if not acting.cancel_unlaunched(call.workspace, id, plan, action, source, call.now):
+            if not acting.cancel_unlaunched(call.workspace, id, plan, action, request=source, now=call.now):
                 raise
             execution = acting.get(call.workspace, id)
         return pb.CancelExecutionResponse(execution=execution_message(execution))

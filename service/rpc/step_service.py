@@ -83,7 +83,9 @@ class StepService(StepServiceServicer):
 
     def _act(self, execution_id: str, action: Action, request: Any, call: Call) -> Execution:
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
-        return acting.act(self._gateway, call.workspace, execution_id, action, source, seconds_left(call))
+        return acting.act(
+            self._gateway, call.workspace, execution_id, action, request=source, seconds=seconds_left(call)
+        )
 
     def _runs(self, execution: Execution) -> list[StepRunMessage]:
         return step_run_messages(step_runs.of_execution(execution.workspace, execution.id), self._plan(execution))

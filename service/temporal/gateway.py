@@ -62,8 +62,8 @@ class TemporalGateway:
     def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> None:
         """Bring an observation to a running workflow and wait until its effect is durable.
 
-        Raises Refused when the engine refuses it, WorkflowEnded when the workflow has ended, TemporalAway when no answer
-        came in time: the observation may then have been taken in, and asking again with the same request is safe.
+        Raises Refused when the engine refuses it, WorkflowEnded when the workflow has ended, TemporalAway when no
+        answer came in time: the observation may then have been taken in, and the same request may be sent again.
         """
         self._call(self._observe(workflow_id(workspace, execution_id), document, seconds), seconds)
 
@@ -129,7 +129,7 @@ class TemporalGateway:
 
     async def _start_and_observe(self, order: Order, document: dict[str, Any], seconds: float) -> None:
         client = await self._connected()
-        operation = WithStartWorkflowOperation(
+        operation: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
             WORKFLOW,
             order,
             id=workflow_id(order.workspace, order.execution_id),

@@ -12,10 +12,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from service.plans import Plans
 from service.settings import Settings
 from service.temporal import workflow
 from service.temporal.activities import record_batch
-from service.plans import Plans
 from storage import database, plans
 
 log = logging.getLogger(__name__)

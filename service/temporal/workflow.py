@@ -22,9 +22,9 @@ from service.engine.entries import Entry
 from service.engine.observations import Cancelled, Observation, Proceeded, TaskCompleted, TaskFailed, TimerFired, decode
 from service.engine.run import Refused
 from service.engine.state import OPEN, State, json_size
+from service.plans import Plans
 from service.temporal.failures import as_error
 from service.temporal.orders import NOT_THE_WRITER, OBSERVE, RECORD, REFUSED, WORKFLOW, Batch, Order
-from service.plans import Plans
 
 FULL_ENTRIES = 200
 """Ledger entries that are written without waiting for a pause."""
@@ -43,7 +43,12 @@ SUGGESTED = 4_096
 
 Answer = TypeVar("Answer")
 
-plans: Plans
+
+def _nowhere(workspace: str, digest: str) -> str:
+    raise RuntimeError(f"this worker was not told where plan {digest} of workspace {workspace} is")
+
+
+plans = Plans(_nowhere)
 """Where this worker finds plans; set once before the worker starts."""
 
 
@@ -60,6 +65,7 @@ class ExecutionWorkflow:
         self._unwritten_bytes = 0
         self._written = self._state.number
         self._callers = 0  # waiting for the ledger
+        self._called_at = -1  # the length of the history when a caller last changed something
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
         self._work: dict[str, asyncio.Task[None]] = {}  # by key of the step run
@@ -107,6 +113,7 @@ class ExecutionWorkflow:
         """Take in what somebody outside did; gives the number of the last ledger entry, which readers then see."""
         await workflow.wait_condition(lambda: self._begun)
         self._observe(decode(document))
+        self._called_at = workflow.info().get_current_history_length()
         number = self._state.number
         self._callers += 1
         try:
@@ -133,12 +140,7 @@ class ExecutionWorkflow:
             self._clock = asyncio.create_task(self._grow_old())
 
     def _is_awake(self) -> bool:
-        return (
-            self._broken is not None
-            or may_proceed(self._state)
-            or self._must_write()
-            or self._may_continue_as_new()
-        )
+        return self._broken is not None or may_proceed(self._state) or self._must_write() or self._may_continue_as_new()
 
     # Commands.
 
@@ -218,7 +220,7 @@ class ExecutionWorkflow:
             phase=phase(self._plan, self._state),
             entries=[entry.to_dict() for entry in entries],
         )
-        await _record(batch)
+        await _record(batch, is_durable=workflow.info().get_current_history_length() > self._called_at)
         self._written = entries[-1].number
 
     async def _grow_old(self) -> None:
@@ -251,8 +253,29 @@ class ExecutionWorkflow:
             workflow.continue_as_new(replace(self._order, state=self._state.to_json()))
 
 
-async def _record(batch: Batch) -> None:
-    """Write entries from within the workflow task; while the database is away, by an activity that never gives up."""
+async def _record(batch: Batch, *, is_durable: bool) -> None:
+    """Write entries from within the workflow task, if what caused them is in the history already.
+
+    A caller's update is not, until the workflow task ends: should that fail, the update comes again, behind whatever
+    happened meanwhile, and the ledger must not know a story that then never was. So the entries that an update caused
+    are written by an ordinary activity, which begins when the task has ended well. While the database is away all are,
+    by one that never gives up.
+    """
+    if is_durable and await _record_at_once(batch):
+        return
+    await workflow.execute_activity(
+        RECORD,
+        batch,
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=200),
+            maximum_interval=timedelta(seconds=10),
+            non_retryable_error_types=[NOT_THE_WRITER],
+        ),
+    )
+
+
+async def _record_at_once(batch: Batch) -> bool:
     try:
         await workflow.execute_local_activity(
             RECORD,
@@ -264,14 +287,8 @@ async def _record(batch: Batch) -> None:
         cause = error.cause if isinstance(error, ActivityError) else error  # a local one's comes without its wrapping
         if isinstance(cause, ApplicationError) and cause.type == NOT_THE_WRITER:
             raise ApplicationError(cause.message, type=NOT_THE_WRITER, non_retryable=True) from error
-        await workflow.execute_activity(
-            RECORD,
-            batch,
-            start_to_close_timeout=timedelta(seconds=30),
-            retry_policy=RetryPolicy(
-                maximum_interval=timedelta(seconds=10), non_retryable_error_types=[NOT_THE_WRITER]
-            ),
-        )
+        return False
+    return True
 
 
 def _or_refused(ask: Callable[[], Answer]) -> Answer:

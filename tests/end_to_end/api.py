@@ -107,9 +107,7 @@ class Api:
         """Wait until an execution has ended; gives it."""
         return self.await_that(execution_id, lambda execution: execution.HasField("end_time"), timeout=timeout)
 
-    def await_that(
-        self, execution_id: str, holds: Callable[[Any], bool], *, timeout: float = PATIENCE
-    ) -> Any:
+    def await_that(self, execution_id: str, holds: Callable[[Any], bool], *, timeout: float = PATIENCE) -> Any:
         """Wait until something holds of an execution; gives it."""
         limit = time.monotonic() + timeout
         while True:

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from service.definition.plan import Json, Plan, Step, Transition
 from tests.engine.graphs import RETRY
 
-CONDITIONS = ("__context__.p", "__context__.q", "__context__.nope", "__steps__.{human}.outputData.again", "true", "false")
+CONDITIONS = (
+    "__context__.p",
+    "__context__.q",
+    "__context__.nope",
+    "__steps__.{human}.outputData.again",
+    "true",
+    "false",
+)
 
 
 @dataclass

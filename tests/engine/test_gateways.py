@@ -117,7 +117,9 @@ def test_each_round_of_a_loop_joins_for_itself():
 
 
 def test_a_second_token_on_the_same_transition_waits_for_the_next_round():
-    player = Player(a_plan("start > ps1; ps1 > x, y; x > a; y > a; a > ps2; ps2 > b, c; b > pj; c > pj; pj > d; d > end"))
+    player = Player(
+        a_plan("start > ps1; ps1 > x, y; x > a; y > a; a > ps2; ps2 > b, c; b > pj; c > pj; pj > d; d > end")
+    )
     player.complete("x", "y", "a", "a")
 
     player.complete("b", "b")
@@ -130,7 +132,8 @@ def test_a_second_token_on_the_same_transition_waits_for_the_next_round():
 def test_a_join_does_not_wait_for_a_branch_that_left_the_way():
     player = Player(
         a_plan(
-            "start > ps; ps > a, b; a > pj; b > xs; xs > pj if __steps__.b.stay, aside; aside > out; pj > out; out > end"
+            "start > ps; ps > a, b; a > pj; b > xs; xs > pj if __steps__.b.stay, aside; "
+            "aside > out; pj > out; out > end"
         )
     )
     player.complete("a")
@@ -143,9 +146,7 @@ def test_a_join_does_not_wait_for_a_branch_that_left_the_way():
 
 
 def test_a_join_waits_for_a_token_that_may_come_around_a_back_edge():
-    player = Player(
-        a_plan("start > ps; ps > a, b; b > xs; xs > b if __steps__.b.again, pj; a > pj; pj > d; d > end")
-    )
+    player = Player(a_plan("start > ps; ps > a, b; b > xs; xs > b if __steps__.b.again, pj; a > pj; pj > d; d > end"))
     player.complete("a")
 
     player.complete("b", output={"again": True})

@@ -87,7 +87,9 @@ def test_a_join_takes_one_token_of_a_transition_a_round(plan, data):
         if entry.type == "STEP_COMPLETED" and plan.step[entry.step_id].type == "gateway.parallel_join":
             assert len(set(entry.data["via"])) == len(entry.data["via"]) >= 1
     for step in plan.steps:
-        visits = [entry.visit for entry in player.entries if entry.step_id == step.id and "via" in entry.data and entry.visit]
+        visits = [
+            entry.visit for entry in player.entries if entry.step_id == step.id and "via" in entry.data and entry.visit
+        ]
         assert visits == list(range(1, len(visits) + 1))
 
 

@@ -236,7 +236,9 @@ def test_a_timer_may_compute_its_instant(settings, due):
     assert open_commands(player.plan, player.state)[0].due == due
 
 
-@pytest.mark.parametrize("settings", [{"untilExpression": "5"}, {"durationExpression": "'soon'"}, {"untilExpression": "("}])
+@pytest.mark.parametrize(
+    "settings", [{"untilExpression": "5"}, {"durationExpression": "'soon'"}, {"untilExpression": "("}]
+)
 def test_a_timer_without_an_instant_fails(settings):
     assert Player(a_plan("start > timer; timer > end", timer={"settings": settings})).state.status == "FAILED"
 

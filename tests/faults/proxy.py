@@ -23,7 +23,7 @@ class Proxy:
         self._mode: Mode = "open"
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listener = self._listen(0)
-        self.address = "127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._stopping = False
         threading.Thread(target=self._run, daemon=True).start()
 

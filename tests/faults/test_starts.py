@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -85,8 +86,11 @@ def test_an_execution_that_needs_nobody_ends_while_temporal_is_away(
     server = start_process("serve", heddle, HEDDLE_TEMPORAL_ADDRESS=temporal_line.address)
     temporal_line.be("cut")
     with grpc.insecure_channel(server.target) as channel:
-        execution = Api(channel, workspace).start(definition("start > ps; ps > pj, xs; xs > pj if true, pj2; "
-                                                             "pj > pj2; pj2 > end")).execution
+        execution = (
+            Api(channel, workspace)
+            .start(definition("start > ps; ps > pj, xs; xs > pj if true, pj2; pj > pj2; pj2 > end"))
+            .execution
+        )
 
     assert status(execution) == "COMPLETED"
 
@@ -111,10 +115,8 @@ def test_what_is_cancelled_before_temporal_has_it_never_runs(own_heddle, start_p
 
 
 def _ignoring_errors(call) -> None:
-    try:
+    with contextlib.suppress(grpc.RpcError):
         call()
-    except grpc.RpcError:
-        pass
 
 
 def _await(holds, *, timeout: float = 10) -> None:

@@ -12,7 +12,10 @@ from tests.end_to_end.definitions import definition
 
 EXECUTIONS = 30
 KILLS = 4
-TASKS = "start > task_1; task_1 > task_2; task_2 > ps; ps > task_3, task_4; task_3 > pj; task_4 > pj; pj > task_5; task_5 > end"
+TASKS = (
+    "start > task_1; task_1 > task_2; task_2 > ps; ps > task_3, task_4; task_3 > pj; task_4 > pj; "
+    "pj > task_5; task_5 > end"
+)
 
 
 @pytest.fixture

@@ -57,7 +57,9 @@ def tasks(picture: str, workspace: str, **more):
 def test_record(own, workspace, sink):  # noqa: F811
     api = Api(own.channel, workspace)
 
-    id = api.start(tasks("start > task_1; task_1 > ps; ps > task_2, task_3; task_2 > pj; task_3 > pj; pj > end", workspace)).execution.id
+    id = api.start(
+        tasks("start > task_1; task_1 > ps; ps > task_2, task_3; task_2 > pj; task_3 > pj; pj > end", workspace)
+    ).execution.id
     api.await_end(id)
     keep("tasks", own, workspace, id)
 
@@ -91,7 +93,9 @@ def test_record(own, workspace, sink):  # noqa: F811
     api.await_end(id)
     keep("task_retried_and_failed", own, workspace, id)
 
-    id = api.start(tasks("start > task; task > ask; ask > xs; xs > task if __steps__.ask.again, end", workspace)).execution.id
+    id = api.start(
+        tasks("start > task; task > ask; ask > xs; xs > task if __steps__.ask.again, end", workspace)
+    ).execution.id
     for round in range(1, 9):
         api.await_that(id, lambda _: "ask" in api.open(id))
         api.complete(id, "ask", {"again": round < 8})
