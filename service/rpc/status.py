@@ -99,10 +99,18 @@ def _unexpected(method: str, error: Exception) -> HeddleError:
 
 def _named(error: Invalid, request: Message) -> Invalid:
     """Name the field that has a NUL: the database says only that there is one."""
-    for field, value in request.ListFields():
-        if isinstance(value, str) and "\0" in value:
-            return Invalid(error.reason, f"{field.name} must not contain the character NUL", field=field.name)
+    for path, text in _texts(request):
+        if "\0" in text:
+            return Invalid(error.reason, f"{path} must not contain the character NUL", field=path)
     return error
+
+
+def _texts(message: Message, path: str = "") -> Iterator[tuple[str, str]]:
+    for field, value in message.ListFields():
+        if isinstance(value, str):
+            yield f"{path}{field.name}", value
+        elif isinstance(value, Message):
+            yield from _texts(value, f"{path}{field.name}.")
 
 
 def _details(error: HeddleError) -> list[AnyMessage]:

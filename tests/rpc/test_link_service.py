@@ -107,6 +107,13 @@ def test_what_is_not_linked_is_not_found(api):
     assert refusals[0].message == '"SERVICE_CATALOG" "US_C_CORP" is not linked to a template'
 
 
+def test_a_nul_in_an_entity_is_named(api):
+    with refused("INVALID_ARGUMENT", "INVALID_FIELD") as refusals:
+        api.call("GetLink", entity=entity("PRODUCT", "\0"))
+
+    assert refusals[0].fields == ["entity.id"]
+
+
 @pytest.mark.parametrize(
     ("type_", "id_", "field"),
     [

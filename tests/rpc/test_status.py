@@ -9,6 +9,8 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from heddle.v1 import template_service_pb2 as pb
+from heddle.v1.entity_pb2 import Entity
+from heddle.v1.link_service_pb2 import GetLinkRequest
 from service.domain import errors
 from service.domain.errors import Exhausted, HeddleError, Invalid, Unavailable
 from service.domain.json_text import InvalidJson
@@ -87,12 +89,17 @@ def test_an_unexpected_error_tells_nothing_but_its_incident(caplog):
     assert "hunter2" in caplog.text
 
 
-def test_a_nul_is_named_by_its_field():
-    nul = Invalid("INVALID_FIELD", "a text has the character NUL (0x00)")
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.GetTemplateRequest(template_id="a\0"), "template_id"),
+        (GetLinkRequest(entity=Entity(type="A", id="\0")), "entity.id"),
+    ],
+)
+def test_a_nul_is_named_by_its_field(request_, field):
+    context = refuse(Invalid("INVALID_FIELD", "a text has the character NUL"), request_)
 
-    context = refuse(nul, pb.GetTemplateRequest(template_id="a\0"))
-
-    assert context.details == "template_id must not contain the character NUL"
+    assert context.details == f"{field} must not contain the character NUL"
 
 
 @pytest.mark.parametrize("text", ["x" * 9000, "ü" * 3000, "测" * 3000, "😀" * 3000])
