@@ -23,13 +23,15 @@ class VersionService(VersionServiceServicer):
 
     @changing
     def CreateVersion(self, request: pb.CreateVersionRequest, call: Call) -> pb.CreateVersionResponse:
-        number = templates.take_number(call.workspace, required("template_id", request.template_id))
+        template_id = required("template_id", request.template_id)
         dialect, definition = _source(request, call)
         examination = examine(dialect, definition)
+        # Last, because the template's other versions wait from here on.
+        number = templates.take_number(call.workspace, template_id)
         version = Version.drafted(
             workspace=call.workspace,
             id=call.new_id(),
-            template_id=request.template_id,
+            template_id=template_id,
             number=number,
             label=request.label,
             note=request.note,
