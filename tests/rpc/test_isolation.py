@@ -135,10 +135,8 @@ def test_an_execution_does_not_keep_another_workspaces_template(api, other):
     other.call("DeleteTemplate", template_id=template.id)
 
 
-@pytest.mark.parametrize("workspace", ["Acme Corp", "", "-a", "x" * 64, "ä", "a_b"])
+@pytest.mark.parametrize("workspace", ["Acme Corp", "", "-a", "x" * 64, "a_b"])
 def test_a_bad_workspace_is_refused(channel, workspace):
-    if not workspace.isascii():
-        pytest.skip("metadata is ASCII")
     with refused("INVALID_ARGUMENT", "WORKSPACE_INVALID"):
         Api(channel, workspace).call("ListTemplates")
 
