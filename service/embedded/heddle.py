@@ -19,6 +19,8 @@ def start(command: Literal["serve", "work", "migrate"], *, environment: Mapping[
             command=(sys.executable, "-m", "service", command),
             log=log,
             environment=environment,
+            # Longer than they give themselves to finish what is under way.
+            grace=30,
         )
     )
 
