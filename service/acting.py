@@ -1,14 +1,14 @@
 """What callers do to an execution under way: complete a step, move a step, cancel.
 
-The workflow alone judges. Its answer comes when the effect stands in the ledger, so every read after it shows it; the
-caller's request id stands in the same write, so asking again changes nothing.
+The workflow alone judges. What it answers is durable; it is written before the caller is told, so every read after that
+shows it. The caller's request id stands in the same write, so asking again changes nothing.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from service.definition.plan import Plan
@@ -18,8 +18,8 @@ from service.engine.advancing import advance
 from service.engine.observations import Cancelled, StepCompleted, StepUpdated, encode
 from service.engine.run import Refused
 from service.engine.state import State
-from service.launching import Gateway, TemporalAway, WorkflowEnded
-from service.recording import writing
+from service.launching import Effect, Gateway, TemporalAway, WorkflowEnded
+from service.recording import NotTheWriter, record, writing
 from storage import executions, requests, step_runs
 from storage.database import connection
 
@@ -52,11 +52,12 @@ def act(
     document = encode(_on(action, request))
     try:
         if launch is not None:
-            gateway.start_and_observe(launch, document, seconds)
+            effect = gateway.start_and_observe(launch, document, seconds)
         elif execution.has_ended:
             raise WorkflowEnded(f"execution {execution_id} is {execution.status}")
         else:
-            gateway.observe(workspace, execution_id, document, seconds)
+            effect = gateway.observe(workspace, execution_id, document, seconds)
+        _store(workspace, execution_id, effect)
     except Refused as refused:
         if refused.reason != "STEP_NOT_WAITING" or not _is_repeated(workspace, execution_id, action):
             raise _as_error(refused) from refused
@@ -66,6 +67,15 @@ def act(
         raise Unavailable("TEMPORAL_UNAVAILABLE", f"{away}; ask again with the same request_id") from away
     with connection():
         return get(workspace, execution_id)
+
+
+def _store(workspace: str, execution_id: str, effect: Effect) -> None:
+    """Write the effect before the caller is told of it, so that every read after that shows it."""
+    with connection():
+        try:
+            record(workspace, execution_id, effect.entries, effect.phase, datetime.now(UTC))
+        except NotTheWriter as other:
+            raise WorkflowEnded(str(other)) from other
 
 
 def cancel_unlaunched(

@@ -51,16 +51,24 @@ class WorkflowEnded(Exception):
     """The execution's workflow has ended, or was never there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an observation did, durably: ledger entries that may not be stored yet, and the phase after them."""
+
+    entries: tuple[Entry, ...]
+    phase: str
+
+
 class Gateway(Protocol):
     """What the use cases need of Temporal; see `temporal.gateway.TemporalGateway` for the errors."""
 
     def start(self, launch: Launch) -> None:
         """Start the workflow of an execution."""
 
-    def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> None:
+    def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> Effect:
         """Bring an observation to a running workflow."""
 
-    def start_and_observe(self, launch: Launch, document: dict[str, Any], seconds: float) -> None:
+    def start_and_observe(self, launch: Launch, document: dict[str, Any], seconds: float) -> Effect:
         """Bring an observation to a workflow whose start may not have happened yet."""
 
     def terminate(self, workspace: str, execution_id: str, reason: str) -> None:

@@ -23,9 +23,10 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from service.domain.execution import Launch
+from service.engine.entries import Entry
 from service.engine.run import Refused
-from service.launching import StartRefused, TemporalAway, WorkflowEnded
-from service.temporal.orders import OBSERVE, REFUSED, WORKFLOW, Order, workflow_id
+from service.launching import Effect, StartRefused, TemporalAway, WorkflowEnded
+from service.temporal.orders import OBSERVE, REFUSED, WORKFLOW, Batch, Order, workflow_id
 
 log = logging.getLogger(__name__)
 
@@ -59,17 +60,17 @@ class TemporalGateway:
         """
         self._call(self._start(self._order(launch)), START_SECONDS)
 
-    def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> None:
-        """Bring an observation to a running workflow and wait until its effect is durable.
+    def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> Effect:
+        """Bring an observation to a running workflow and wait until its effect is durable; gives the effect.
 
         Raises Refused when the engine refuses it, WorkflowEnded when the workflow has ended, TemporalAway when no
         answer came in time: the observation may then have been taken in, and the same request may be sent again.
         """
-        self._call(self._observe(workflow_id(workspace, execution_id), document, seconds), seconds)
+        return self._call(self._observe(workflow_id(workspace, execution_id), document, seconds), seconds)
 
-    def start_and_observe(self, launch: Launch, document: dict[str, Any], seconds: float) -> None:
+    def start_and_observe(self, launch: Launch, document: dict[str, Any], seconds: float) -> Effect:
         """Bring an observation to a workflow whose start may not have happened yet; raises what `observe` raises."""
-        self._call(self._start_and_observe(self._order(launch), document, seconds), seconds)
+        return self._call(self._start_and_observe(self._order(launch), document, seconds), seconds)
 
     def terminate(self, workspace: str, execution_id: str, reason: str) -> None:
         """End a workflow whose execution was ended without it; one that does not run is as good."""
@@ -120,14 +121,18 @@ class TemporalGateway:
                 raise StartRefused(error.message) from error
             raise TemporalAway(f"Temporal did not start the workflow: {error.message}") from error
 
-    async def _observe(self, id: str, document: dict[str, Any], seconds: float) -> None:
+    async def _observe(self, id: str, document: dict[str, Any], seconds: float) -> Effect:
         client = await self._connected()
         update = client.get_workflow_handle(id).execute_update(
-            OBSERVE, document, id=document["request"]["id"], rpc_timeout=timedelta(seconds=seconds)
+            OBSERVE,
+            document,
+            id=document["request"]["id"],
+            result_type=Batch,
+            rpc_timeout=timedelta(seconds=seconds),
         )
-        await _answered(update)
+        return _effect(await _answered(update))
 
-    async def _start_and_observe(self, order: Order, document: dict[str, Any], seconds: float) -> None:
+    async def _start_and_observe(self, order: Order, document: dict[str, Any], seconds: float) -> Effect:
         client = await self._connected()
         operation: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
             WORKFLOW,
@@ -143,10 +148,11 @@ class TemporalGateway:
             id=document["request"]["id"],
             start_workflow_operation=operation,
             wait_for_stage=WorkflowUpdateStage.COMPLETED,
+            result_type=Batch,
             rpc_timeout=timedelta(seconds=seconds),
         )
         handle = await _answered(update)
-        await _answered(handle.result())
+        return _effect(await _answered(handle.result()))
 
     async def _terminate(self, id: str, reason: str) -> None:
         client = await self._connected()
@@ -155,6 +161,10 @@ class TemporalGateway:
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise TemporalAway(f"Temporal did not end workflow {id}: {error.message}") from error
+
+
+def _effect(batch: Batch) -> Effect:
+    return Effect(tuple(Entry.from_dict(document) for document in batch.entries), batch.phase)
 
 
 async def _answered(update: Coroutine[Any, Any, Answer]) -> Answer:

@@ -33,7 +33,7 @@ FULL_BYTES = 256 * 1024
 """Bytes of inputs and outputs that are written without waiting for a pause; far below Temporal's 2 MiB a message."""
 
 LATEST = timedelta(seconds=1)
-"""How long a reader may see an older state of an execution whose tasks are under way."""
+"""How long a reader may see an older state of an execution whose tasks are under way, at most."""
 
 DRAIN = 4
 """An execution with tasks under way continues as new at this multiple of its limit: it starts no further tasks then."""
@@ -63,8 +63,6 @@ class ExecutionWorkflow:
         self._state = State.from_json(order.state)
         self._unwritten: list[Entry] = []
         self._unwritten_bytes = 0
-        self._written = self._state.number
-        self._callers = 0  # waiting for the ledger
         self._called_at = -1  # the length of the history when a caller last changed something
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
@@ -109,18 +107,17 @@ class ExecutionWorkflow:
         return self._state.status
 
     @workflow.update(name=OBSERVE)
-    async def observe(self, document: dict[str, Any]) -> int:
-        """Take in what somebody outside did; gives the number of the last ledger entry, which readers then see."""
-        await workflow.wait_condition(lambda: self._begun)
-        self._observe(decode(document))
+    async def observe(self, document: dict[str, Any]) -> Batch:
+        """Take in what somebody outside did; gives what is to be written before the caller is told of it.
+
+        The caller's server writes it, since it gets this answer when the effect is durable; the workflow writes the
+        same a little later, for the case that the server dies.
+        """
+        if not self._begun:  # else go on in the same breath, before a ledger write can hold up the answer
+            await workflow.wait_condition(lambda: self._begun)
         self._called_at = workflow.info().get_current_history_length()
-        number = self._state.number
-        self._callers += 1
-        try:
-            await workflow.wait_condition(lambda: self._written >= number)
-        finally:
-            self._callers -= 1
-        return number
+        self._observe(decode(document))
+        return self._batch()
 
     @observe.validator
     def _refuse(self, document: dict[str, Any]) -> None:
@@ -136,7 +133,7 @@ class ExecutionWorkflow:
         self._unwritten_bytes += sum(json_size(entry.data) for entry in outcome.entries)
         for command in outcome.commands:
             self._obey(command)
-        if self._unwritten and self._tasks and self._clock is None:
+        if self._unwritten and self._clock is None and (self._tasks or not self._is_durable()):
             self._clock = asyncio.create_task(self._grow_old())
 
     def _is_awake(self) -> bool:
@@ -199,29 +196,38 @@ class ExecutionWorkflow:
     # The ledger.
 
     def _must_write(self) -> bool:
-        """Write when somebody waits for it or nobody else will soon give reason to; meanwhile collect."""
+        """Write when nothing will soon give another reason to, or when there is much to write; meanwhile collect."""
         if not self._unwritten:
             return False
         return (
-            self._callers > 0
-            or self._overdue
+            self._overdue
             or self._state.status != OPEN
             or len(self._unwritten) >= FULL_ENTRIES
             or self._unwritten_bytes >= FULL_BYTES
-            or (self._tasks == 0 and not may_proceed(self._state))
+            or (self._tasks == 0 and not may_proceed(self._state) and self._is_durable())
         )
 
+    def _is_durable(self) -> bool:
+        """Tell whether all that caused the unwritten entries is in the history.
+
+        A caller's update is not, until the workflow task ends: should that fail, the update comes again, behind
+        whatever happened meanwhile, and the ledger must not know a story that then never was.
+        """
+        return workflow.info().get_current_history_length() > self._called_at
+
     async def _write(self) -> None:
-        entries, self._unwritten, self._unwritten_bytes = self._unwritten, [], 0
-        self._overdue = False
-        batch = Batch(
+        batch = self._batch()
+        self._unwritten, self._unwritten_bytes, self._overdue = [], 0, False
+        if not (self._is_durable() and await _record_at_once(batch)):
+            await _record_for_sure(batch)
+
+    def _batch(self) -> Batch:
+        return Batch(
             workspace=self._order.workspace,
             execution_id=self._order.execution_id,
             phase=phase(self._plan, self._state),
-            entries=[entry.to_dict() for entry in entries],
+            entries=[entry.to_dict() for entry in self._unwritten],
         )
-        await _record(batch, is_durable=workflow.info().get_current_history_length() > self._called_at)
-        self._written = entries[-1].number
 
     async def _grow_old(self) -> None:
         await workflow.sleep(LATEST)
@@ -253,29 +259,8 @@ class ExecutionWorkflow:
             workflow.continue_as_new(replace(self._order, state=self._state.to_json()))
 
 
-async def _record(batch: Batch, *, is_durable: bool) -> None:
-    """Write entries from within the workflow task, if what caused them is in the history already.
-
-    A caller's update is not, until the workflow task ends: should that fail, the update comes again, behind whatever
-    happened meanwhile, and the ledger must not know a story that then never was. So the entries that an update caused
-    are written by an ordinary activity, which begins when the task has ended well. While the database is away all are,
-    by one that never gives up.
-    """
-    if is_durable and await _record_at_once(batch):
-        return
-    await workflow.execute_activity(
-        RECORD,
-        batch,
-        start_to_close_timeout=timedelta(seconds=30),
-        retry_policy=RetryPolicy(
-            initial_interval=timedelta(milliseconds=200),
-            maximum_interval=timedelta(seconds=10),
-            non_retryable_error_types=[NOT_THE_WRITER],
-        ),
-    )
-
-
 async def _record_at_once(batch: Batch) -> bool:
+    """Write entries from within the workflow task; False when the database does not answer soon."""
     try:
         await workflow.execute_local_activity(
             RECORD,
@@ -289,6 +274,20 @@ async def _record_at_once(batch: Batch) -> bool:
             raise ApplicationError(cause.message, type=NOT_THE_WRITER, non_retryable=True) from error
         return False
     return True
+
+
+async def _record_for_sure(batch: Batch) -> None:
+    """Write entries by an activity that begins when the workflow task has ended well, and never gives up."""
+    await workflow.execute_activity(
+        RECORD,
+        batch,
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=200),
+            maximum_interval=timedelta(seconds=10),
+            non_retryable_error_types=[NOT_THE_WRITER],
+        ),
+    )
 
 
 def _or_refused(ask: Callable[[], Answer]) -> Answer:
