@@ -10,12 +10,13 @@ import json
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from service.definition.plan import Json, Plan
 from service.domain.execution import Execution, Launch
+from service.domain.step_run import StepRun
 from service.engine.advancing import advance, may_proceed, phase
 from service.engine.entries import Entry
 from service.engine.observations import Proceeded, Started
@@ -98,11 +99,17 @@ def first_moves(plan: Plan, input: Json, now: datetime) -> FirstMoves:
     return FirstMoves(outcome.state, entries)
 
 
-def create(execution: Execution, plan: Plan, moves: FirstMoves) -> tuple[Execution, str | None] | None:
-    """Store a new execution with its first moves; None when its request id is in use.
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new execution as stored, with its step runs and the state that Temporal is to begin from."""
 
-    Gives the execution as stored, and the state that Temporal is to begin from, None when it has ended.
-    """
+    execution: Execution
+    step_runs: list[StepRun]
+    launch_state: str | None  # None: it has ended
+
+
+def create(execution: Execution, plan: Plan, moves: FirstMoves) -> Created | None:
+    """Store a new execution with its first moves; None when its request id is in use."""
     batch = writing(
         execution.workspace,
         execution.id,
@@ -123,11 +130,21 @@ def create(execution: Execution, plan: Plan, moves: FirstMoves) -> tuple[Executi
     )
     if not executions.add(stored, launch_state, LEASE, batch):
         return None
-    return stored, launch_state
+    return Created(stored, [_as_read(execution.id, run) for run in batch.step_runs], launch_state)
 
 
-def launch(gateway: Gateway, order: Launch, attempts: int, clock: Callable[[], datetime]) -> bool:
-    """Hand one execution to Temporal and write down how that went; False when Temporal was away.
+def _as_read(execution_id: str, row: executions.StepRunRow) -> StepRun:
+    values = asdict(row)
+    times = {
+        name: datetime.fromisoformat(value)
+        for name, value in values.items()
+        if name.endswith("_time") and value is not None
+    }
+    return StepRun(execution_id=execution_id, **{**values, **times})
+
+
+def launch(gateway: Gateway, order: Launch, attempts: int, clock: Callable[[], datetime]) -> Execution | None:
+    """Hand one execution to Temporal and write down how that went; gives it as stored, None when Temporal was away.
 
     Call it outside any transaction.
     """
@@ -137,16 +154,17 @@ def launch(gateway: Gateway, order: Launch, attempts: int, clock: Callable[[], d
         error = json.dumps({"code": "START_REFUSED", "message": f"Temporal refuses the start: {refusal}"})
         with connection():
             executions.refuse_launch(order.workspace, order.execution_id, error, clock())
+            return executions.get(order.workspace, order.execution_id)
     except TemporalAway as away:
         postpone(order, attempts, str(away), clock())
-        return False
-    else:
-        with connection():
-            confirmed = executions.confirm(order.workspace, order.execution_id, clock())
-            stored = None if confirmed else executions.get(order.workspace, order.execution_id)
-        if stored is not None and stored.status == "CANCELLED":
-            gateway.terminate(order.workspace, order.execution_id, "the execution was cancelled before it started")
-    return True
+        return None
+    with connection():
+        stored = executions.confirm(order.workspace, order.execution_id, clock())
+        if stored is None:
+            stored = executions.get(order.workspace, order.execution_id)
+    if stored is not None and stored.status == "CANCELLED":
+        gateway.terminate(order.workspace, order.execution_id, "the execution was cancelled before it started")
+    return stored
 
 
 def postpone(order: Launch, attempts: int, why: str, now: datetime) -> None:
@@ -198,6 +216,6 @@ class Launcher:
             if away:
                 postpone(order, attempts, "Temporal was away", datetime.now(UTC))
             else:
-                away = not launch(self._gateway, order, attempts, lambda: datetime.now(UTC))
+                away = launch(self._gateway, order, attempts, lambda: datetime.now(UTC)) is None
         self.is_swamped = away and executions.count_waiting(self._most_waiting) >= self._most_waiting
         return len(due)

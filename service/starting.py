@@ -10,8 +10,9 @@ from service.definition.plan import Json, Plan
 from service.definition.schemas import violations
 from service.domain.errors import AlreadyExists, Exhausted, HeddleError, Invalid, NotFound, WrongState
 from service.domain.execution import Execution, Launch
-from service.launching import Gateway, create, first_moves, launch
-from storage import executions, targets
+from service.domain.step_run import StepRun
+from service.launching import Created, Gateway, create, first_moves, launch
+from storage import executions, step_runs, targets
 from storage.database import connection
 
 
@@ -45,8 +46,8 @@ class Starter:
         self._plan_of = plan_of
         self._is_swamped = is_swamped
 
-    def start(self, order: Order) -> Execution:
-        """Start an execution once, however often the same order comes.
+    def start(self, order: Order) -> tuple[Execution, list[StepRun]]:
+        """Start an execution once, however often the same order comes; gives it with its first step runs.
 
         Raises NotFound, WrongState or Invalid when there is nothing to run or the input does not fit, AlreadyExists
         when the request id stands for another order. While Temporal is away the execution is accepted as CREATED.
@@ -63,14 +64,14 @@ class Starter:
             if earlier is None:
                 raise NotFound("EXECUTION_NOT_FOUND", "the execution that this request started was deleted")
             return earlier
-        execution, launch_state = created
-        if launch_state is None:
-            return execution
-        handed_over = Launch(execution.workspace, execution.id, execution.plan_digest, launch_state)
-        launch(self._gateway, handed_over, 0, lambda: datetime.now(UTC))
-        return executions.get(execution.workspace, execution.id) or execution
+        execution = created.execution
+        if created.launch_state is not None:
+            handed_over = Launch(execution.workspace, execution.id, execution.plan_digest, created.launch_state)
+            stored = launch(self._gateway, handed_over, 0, lambda: datetime.now(UTC))
+            execution = stored or executions.get(execution.workspace, execution.id) or execution
+        return execution, created.step_runs
 
-    def _create(self, order: Order) -> tuple[Execution, str | None] | None:
+    def _create(self, order: Order) -> Created | None:
         if self._is_swamped():
             raise Exhausted(
                 "LAUNCH_BACKLOG_FULL", "too many executions wait for Temporal to come back; try again later"
@@ -81,10 +82,11 @@ class Starter:
             _check_input(plan, order.input)
             return create(_new(order, target, plan), plan, first_moves(plan, order.input, order.time))
 
-    def _earlier(self, order: Order) -> Execution | None:
-        """The execution that the same request started before."""
+    def _earlier(self, order: Order) -> tuple[Execution, list[StepRun]] | None:
+        """The execution that the same request started before, with its step runs so far."""
         with connection():
             earlier = executions.by_request(order.workspace, order.request_id)
+            runs = step_runs.of_execution(order.workspace, earlier.id) if earlier is not None else []
         if earlier is not None and earlier.request_digest != order.request_digest:
             raise AlreadyExists(
                 "REQUEST_ID_REUSED",
@@ -92,7 +94,7 @@ class Starter:
                 request_id=order.request_id,
                 execution_id=earlier.id,
             )
-        return earlier
+        return None if earlier is None else (earlier, runs)
 
 
 def _new(order: Order, target: targets.Target, plan: Plan) -> Execution:

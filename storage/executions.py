@@ -17,6 +17,7 @@ from storage import documents
 from storage.database import query
 
 COLUMNS = ", ".join(field.name for field in fields(Execution))
+_LIGHT = ", ".join({"input": "''", "output": "NULL"}.get(field.name, field.name) for field in fields(Execution))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,25 +196,29 @@ def by_request(workspace: str, request_id: str) -> Execution | None:
 
 
 def page(workspace: str, filters: Mapping[str, str], *, before: str | None, limit: int) -> list[Execution]:
-    """List executions, newest first: those whose columns have the given values, older than `before`."""
+    """List executions, newest first: those whose columns have the given values, older than `before`.
+
+    Their inputs and outputs are left out (empty, None).
+    """
     conditions = ["workspace = %s", *(f"{column} = %s" for column in filters)]
     values: list[Any] = [workspace, *filters.values()]
     if before is not None:
         conditions.append("id < %s")
         values.append(before)
     where = " AND ".join(conditions)
-    return _all(f"WHERE {where} ORDER BY id DESC LIMIT %s", [*values, limit], workspace)
+    rows = query(f"SELECT {_LIGHT} FROM executions WHERE {where} ORDER BY id DESC LIMIT %s", [*values, limit])
+    return [Execution(*row) for row in rows]
 
 
-def confirm(workspace: str, execution_id: str, now: datetime) -> bool:
-    """Give the execution to Temporal; False when it has left CREATED before."""
+def confirm(workspace: str, execution_id: str, now: datetime) -> Execution | None:
+    """Give the execution to Temporal; None when it has left CREATED before."""
     rows = query(
         "UPDATE executions SET status = 'STARTED', start_time = %s, update_time = %s, revision = revision + 1, "
         "launch_attempts = launch_attempts + 1, launch_state = NULL, launch_after = NULL, launch_error = NULL "
-        "WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING 1",
+        f"WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING {COLUMNS}",
         (now, now, workspace, execution_id),
     )
-    return bool(rows)
+    return _read(rows, workspace)[0] if rows else None
 
 
 def refuse_launch(workspace: str, execution_id: str, error: str, now: datetime) -> None:
@@ -266,12 +271,13 @@ def launch_of(workspace: str, execution_id: str) -> Launch | None:
 
 
 def _one(where: str, values: list[Any]) -> Execution | None:
-    found = _all(where, values, values[0])
+    found = _read(query(f"SELECT {COLUMNS} FROM executions {where}", values), values[0])
     return found[0] if found else None
 
 
-def _all(where: str, values: list[Any], workspace: str) -> list[Execution]:
-    found = [Execution(*row) for row in query(f"SELECT {COLUMNS} FROM executions {where}", values)]
+def _read(rows: list[Any], workspace: str) -> list[Execution]:
+    """Make executions of rows, with their large values in place."""
+    found = [Execution(*row) for row in rows]
     bodies = documents.fetch(workspace, (text for one in found for text in (one.input, one.output)))
     if not bodies:
         return found

@@ -33,14 +33,14 @@ def test_starts_are_refused_once_too_many_wait_for_temporal(fresh_database, far_
     launcher = Launcher(far_away, most_waiting=3)
     starter = Starter(far_away, Plans(plans.get).get, lambda: launcher.is_swamped)
     for number in range(3):
-        assert starter.start(an_order(workspace, number)).status == "CREATED"
+        assert starter.start(an_order(workspace, number))[0].status == "CREATED"
     query("UPDATE executions SET launch_after = now() - interval '1 s'")
 
     assert launcher.sweep() == 3
 
     with pytest.raises(Exhausted):
         starter.start(an_order(workspace, 3))
-    assert starter.start(an_order(workspace, 2)).id == "e2"
+    assert starter.start(an_order(workspace, 2))[0].id == "e2"
     assert executions.get(workspace, "e3") is None
 
 

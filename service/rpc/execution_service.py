@@ -42,10 +42,11 @@ class ExecutionService(ExecutionServiceServicer):
 
     @rpc
     def StartExecution(self, request: pb.StartExecutionRequest, call: Call) -> pb.StartExecutionResponse:
-        execution = self._starter.start(_order(request, call))
-        if (holds := _WAIT[request.wait_for]) is not None:
+        holds = _wait(request)
+        execution, runs = self._starter.start(_order(request, call))
+        if holds is not None and not holds(execution):
             execution = watching.until(call.workspace, execution.id, holds, seconds_left(call))
-        runs = step_runs.of_execution(call.workspace, execution.id)
+            runs = step_runs.of_execution(call.workspace, execution.id)
         plan = self._plans.get(call.workspace, execution.plan_digest)
         return pb.StartExecutionResponse(
             execution=execution_message(execution), step_runs=step_run_messages(runs, plan)
@@ -140,6 +141,12 @@ def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
 
 def _waits(execution: Execution) -> bool:
     return execution.has_ended or execution.phase != "RUNNING"
+
+
+def _wait(request: pb.StartExecutionRequest) -> Callable[[Execution], bool] | None:
+    """What the caller wants to wait for; None for nothing."""
+    value_of("wait_for", pb.StartExecutionRequest.WaitFor, request.wait_for)
+    return _WAIT[request.wait_for]
 
 
 def _has_ended(execution: Execution) -> bool:
