@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from temporalio.client import (
     Client,
@@ -16,7 +19,6 @@ from temporalio.client import (
     WithStartWorkflowOperation,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
-    WorkflowUpdateStage,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -32,6 +34,15 @@ log = logging.getLogger(__name__)
 
 START_SECONDS = 5.0
 """How long one attempt to start a workflow may take; shorter than the launcher's lease."""
+
+AT_ONCE = 8
+"""Updates of one workflow that are under way at a time. Temporal takes ten, and lets the eleventh wait for a second."""
+
+PATIENCE = {
+    RPCStatusCode.RESOURCE_EXHAUSTED: 60.0,  # other servers' updates of the same workflow
+    RPCStatusCode.UNAVAILABLE: 5.0,  # also: an update is dropped when its workflow task fails
+}
+"""Seconds, within the caller's own, in which an update is sent again after these answers."""
 
 Answer = TypeVar("Answer")
 
@@ -49,6 +60,7 @@ class TemporalGateway:
         self._history_limit = history_limit
         self._client: Client | None = None
         self._connecting: asyncio.Lock | None = None
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by workflow id
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="temporal-gateway", daemon=True)
         self._thread.start()
@@ -123,36 +135,49 @@ class TemporalGateway:
 
     async def _observe(self, id: str, document: dict[str, Any], seconds: float) -> Effect:
         client = await self._connected()
-        update = client.get_workflow_handle(id).execute_update(
-            OBSERVE,
-            document,
-            id=document["request"]["id"],
-            result_type=Batch,
-            rpc_timeout=timedelta(seconds=seconds),
-        )
-        return _effect(await _answered(update))
+
+        async def ask() -> Batch:
+            batch: Batch = await client.get_workflow_handle(id).execute_update(
+                OBSERVE,
+                document,
+                id=document["request"]["id"],
+                result_type=Batch,
+                rpc_timeout=timedelta(seconds=seconds),
+            )
+            return batch
+
+        return await self._in_turn(id, ask, seconds)
 
     async def _start_and_observe(self, order: Order, document: dict[str, Any], seconds: float) -> Effect:
         client = await self._connected()
-        operation: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
-            WORKFLOW,
-            order,
-            id=workflow_id(order.workspace, order.execution_id),
-            task_queue=self._task_queue,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        )
-        update = client.start_update_with_start_workflow(
-            OBSERVE,
-            document,
-            id=document["request"]["id"],
-            start_workflow_operation=operation,
-            wait_for_stage=WorkflowUpdateStage.COMPLETED,
-            result_type=Batch,
-            rpc_timeout=timedelta(seconds=seconds),
-        )
-        handle = await _answered(update)
-        return _effect(await _answered(handle.result()))
+
+        async def ask() -> Batch:
+            operation: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
+                WORKFLOW,
+                order,
+                id=workflow_id(order.workspace, order.execution_id),
+                task_queue=self._task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            )
+            batch: Batch = await client.execute_update_with_start_workflow(
+                OBSERVE,
+                document,
+                id=document["request"]["id"],
+                start_workflow_operation=operation,
+                result_type=Batch,
+                rpc_timeout=timedelta(seconds=seconds),
+            )
+            return batch
+
+        return await self._in_turn(workflow_id(order.workspace, order.execution_id), ask, seconds)
+
+    async def _in_turn(self, id: str, ask: Callable[[], Awaitable[Batch]], seconds: float) -> Effect:
+        """Send an update when the workflow has room for one more."""
+        turns = self._turns.setdefault(id, asyncio.Semaphore(AT_ONCE))
+        async with turns:
+            batch = await _answered(ask, seconds)
+        return Effect(tuple(Entry.from_dict(document) for document in batch.entries), batch.phase)
 
     async def _terminate(self, id: str, reason: str) -> None:
         client = await self._connected()
@@ -163,22 +188,27 @@ class TemporalGateway:
                 raise TemporalAway(f"Temporal did not end workflow {id}: {error.message}") from error
 
 
-def _effect(batch: Batch) -> Effect:
-    return Effect(tuple(Entry.from_dict(document) for document in batch.entries), batch.phase)
+async def _answered(ask: Callable[[], Awaitable[Answer]], seconds: float) -> Answer:
+    """Ask until there is an answer, as long as asking again may help."""
+    begin = time.monotonic()
+    pause = 0.01
+    while True:
+        try:
+            return await _once(ask)
+        except RPCError as error:
+            patience = PATIENCE.get(error.status, 0.0)
+            if time.monotonic() - begin + pause > min(patience, seconds):
+                raise TemporalAway(f"Temporal did not take the observation: {error.message}") from error
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - only so that callers do not come again together
+        pause = min(pause * 2, 0.2)
 
 
-async def _answered(update: Coroutine[Any, Any, Answer]) -> Answer:
-    """Wait for an update and say in the core's words how it went."""
+async def _once(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Wait for an update and say in the core's words how it went; what may be asked again is left as it is."""
     try:
-        return await update
+        return await ask()
     except WorkflowUpdateFailedError as error:
-        cause = error.cause
-        if isinstance(cause, ApplicationError) and cause.type == REFUSED:
-            reason, facts = cause.details
-            raise Refused(reason, cause.message, **facts) from error
-        if isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow":
-            raise WorkflowEnded("the workflow ended while it took the observation in") from error
-        raise TemporalAway(f"the workflow could not take the observation in: {cause}") from error
+        raise _failure(error.cause) from error
     except (WorkflowUpdateRPCTimeoutOrCancelledError, RPCTimeoutOrCancelledError) as error:
         raise TemporalAway("no worker answered in time") from error
     except WorkflowAlreadyStartedError as error:
@@ -188,4 +218,13 @@ async def _answered(update: Coroutine[Any, Any, Answer]) -> Answer:
             raise WorkflowEnded(f"Temporal has no running workflow: {error.message}") from error
         if error.status == RPCStatusCode.INVALID_ARGUMENT:
             raise StartRefused(error.message) from error
-        raise TemporalAway(f"Temporal did not take the observation: {error.message}") from error
+        raise
+
+
+def _failure(cause: BaseException | None) -> Exception:
+    if isinstance(cause, ApplicationError) and cause.type == REFUSED:
+        reason, facts = cause.details
+        return Refused(reason, cause.message, **facts)
+    if isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow":
+        return WorkflowEnded("the workflow ended while it took the observation in")
+    return TemporalAway(f"the workflow could not take the observation in: {cause}")

@@ -63,6 +63,7 @@ class ExecutionWorkflow:
         self._state = State.from_json(order.state)
         self._unwritten: list[Entry] = []
         self._unwritten_bytes = 0
+        self._being_written: list[Entry] = []
         self._called_at = -1  # the length of the history when a caller last changed something
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
@@ -117,7 +118,7 @@ class ExecutionWorkflow:
             await workflow.wait_condition(lambda: self._begun)
         self._called_at = workflow.info().get_current_history_length()
         self._observe(decode(document))
-        return self._batch()
+        return self._batch([*self._being_written, *self._unwritten])
 
     @observe.validator
     def _refuse(self, document: dict[str, Any]) -> None:
@@ -216,17 +217,19 @@ class ExecutionWorkflow:
         return workflow.info().get_current_history_length() > self._called_at
 
     async def _write(self) -> None:
-        batch = self._batch()
-        self._unwritten, self._unwritten_bytes, self._overdue = [], 0, False
+        self._being_written, self._unwritten = self._unwritten, []
+        self._unwritten_bytes, self._overdue = 0, False
+        batch = self._batch(self._being_written)
         if not (self._is_durable() and await _record_at_once(batch)):
             await _record_for_sure(batch)
+        self._being_written = []
 
-    def _batch(self) -> Batch:
+    def _batch(self, entries: list[Entry]) -> Batch:
         return Batch(
             workspace=self._order.workspace,
             execution_id=self._order.execution_id,
             phase=phase(self._plan, self._state),
-            entries=[entry.to_dict() for entry in self._unwritten],
+            entries=[entry.to_dict() for entry in entries],
         )
 
     async def _grow_old(self) -> None:

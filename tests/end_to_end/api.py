@@ -72,7 +72,9 @@ class Api:
         version = definition_or_version
         if isinstance(version, dict):
             version = self.publish(version)
-        return self.call("StartExecution", version_id=version.id, input_json=json.dumps(input), **fields)
+        return self.call(
+            "StartExecution", version_id=version.id, input_json=json.dumps({} if input is None else input), **fields
+        )
 
     def complete(self, execution_id: str, step_id: str, output: Any = None, **fields: Any) -> Any:
         """Complete a human step; gives the answer."""
