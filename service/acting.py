@@ -14,6 +14,7 @@ from typing import TypeVar
 from service.definition.plan import Plan
 from service.domain.errors import AlreadyExists, HeddleError, Invalid, NotFound, Unavailable, WrongState
 from service.domain.execution import Execution, Launch
+from service.domain.json_text import canonical
 from service.engine.advancing import advance
 from service.engine.observations import Cancelled, StepCompleted, StepUpdated, encode
 from service.engine.run import Refused
@@ -155,7 +156,7 @@ def _is_repeated(workspace: str, execution_id: str, action: Action) -> bool:
         run is not None
         and run.status == "COMPLETED"
         and run.output is not None
-        and json.loads(run.output) == action.output
+        and canonical(json.loads(run.output)) == canonical(action.output)  # Python's 1 == True
         and (run.outcome or "") == action.outcome
     )
 
@@ -165,7 +166,7 @@ def _as_error(refused: Refused) -> HeddleError:
     match refused.reason:
         case "OUTPUT_INVALID":
             return Invalid(refused.reason, refused.message, field="output_json", **facts)
-        case "STEP_NOT_FOUND":
+        case "STEP_NOT_FOUND" | "STEP_RUN_NOT_FOUND":
             return NotFound(refused.reason, refused.message, **facts)
         case _:
             return WrongState(refused.reason, refused.message, **facts)

@@ -10,10 +10,11 @@ from service.definition.plan import Json, Plan
 from service.definition.schemas import violations
 from service.domain.errors import AlreadyExists, Exhausted, HeddleError, Invalid, NotFound, WrongState
 from service.domain.execution import Execution, Launch
+from service.domain.fields import shown
 from service.domain.step_run import StepRun
 from service.launching import Created, Gateway, create, first_moves, launch
 from storage import executions, step_runs, targets
-from storage.database import connection
+from storage.database import connection, refusing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Starter:
             target = _find(order)
             plan = self._plan_of(order.workspace, target.plan_digest or "")
             _check_input(plan, order.input)
-            return create(_new(order, target, plan), plan, first_moves(plan, order.input, order.time))
+            with refusing(requests_pkey=_reused(order)):
+                return create(_new(order, target, plan), plan, first_moves(plan, order.input, order.time))
 
     def _earlier(self, order: Order) -> tuple[Execution, list[StepRun]] | None:
         """The execution that the same request started before, with its step runs so far."""
@@ -88,13 +90,16 @@ class Starter:
             earlier = executions.by_request(order.workspace, order.request_id)
             runs = step_runs.of_execution(order.workspace, earlier.id) if earlier is not None else []
         if earlier is not None and earlier.request_digest != order.request_digest:
-            raise AlreadyExists(
-                "REQUEST_ID_REUSED",
-                f"request_id {order.request_id} has started execution {earlier.id} with another request",
-                request_id=order.request_id,
-                execution_id=earlier.id,
-            )
+            raise _reused(order)
         return None if earlier is None else (earlier, runs)
+
+
+def _reused(order: Order) -> AlreadyExists:
+    return AlreadyExists(
+        "REQUEST_ID_REUSED",
+        f"request_id {shown(order.request_id)} was used before for another request",
+        request_id=order.request_id,
+    )
 
 
 def _new(order: Order, target: targets.Target, plan: Plan) -> Execution:

@@ -85,9 +85,12 @@ def add(execution: Execution, launch_state: str | None, lease: float, writing: W
     head = (
         f"e AS (INSERT INTO executions ({', '.join(columns)}, launch_state, launch_after) "
         f"VALUES ({', '.join(['%s'] * len(columns))}, %s, {lease_end}) "
-        "ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written)"
+        "ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written), "
+        # No `ON CONFLICT`: an id that another rpc has used is an error.
+        "q AS (INSERT INTO requests SELECT %s, %s, 'StartExecution', %s, '', now() FROM e)"
     )
-    return _write(head, [*values, launch_state, *lease_values], writing, shelf)
+    request = [execution.workspace, execution.request_id, execution.request_digest]
+    return _write(head, [*values, launch_state, *lease_values, *request], writing, shelf)
 
 
 def record(writing: Writing) -> bool:

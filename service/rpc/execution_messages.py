@@ -15,6 +15,7 @@ from heddle.v1.execution_pb2 import Subject
 from heddle.v1.ledger_entry_pb2 import LedgerEntry as LedgerEntryMessage
 from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
 from service.definition.plan import Plan
+from service.domain.errors import Invalid
 from service.domain.execution import Execution
 from service.domain.step_run import StepRun
 from service.rpc.messages import time_message
@@ -86,6 +87,13 @@ def _step_run_message(run: StepRun, plan: Plan) -> StepRunMessage:
         message.error.code = error["code"]
         message.error.message = error["message"]
     return message
+
+
+def ledger_number(field: str, number: int) -> int:
+    """Read the number of a ledger entry after which a caller wants more."""
+    if number < 0:
+        raise Invalid("INVALID_FIELD", f"{field} is {number}: it must not be negative", field=field)
+    return number
 
 
 def ledger_entry_message(entry: dict[str, Any]) -> LedgerEntryMessage:

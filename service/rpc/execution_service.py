@@ -19,7 +19,7 @@ from service.plans import Plans
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
-from service.rpc.execution_messages import execution_message, ledger_entry_message, step_run_messages
+from service.rpc.execution_messages import execution_message, ledger_entry_message, ledger_number, step_run_messages
 from service.rpc.messages import target_of, value_of
 from service.rpc.paging import Page
 from service.rpc.status import rpc
@@ -67,16 +67,10 @@ class ExecutionService(ExecutionServiceServicer):
 
     @rpc
     def WatchExecution(self, request: pb.WatchExecutionRequest, call: Call) -> Iterator[pb.WatchExecutionResponse]:
-        if request.after_number < 0:
-            raise Invalid(
-                "INVALID_FIELD",
-                f"after_number is {request.after_number}: it must not be negative",
-                field="after_number",
-            )
+        id = fields.required("execution_id", request.execution_id)
+        after = ledger_number("after_number", request.after_number)
         with self._watchers.one_more():
-            for execution, entries in watching.follow(
-                call.workspace, request.execution_id, request.after_number, lambda: self._wants_more(call)
-            ):
+            for execution, entries in watching.follow(call.workspace, id, after, lambda: self._wants_more(call)):
                 yield pb.WatchExecutionResponse(
                     execution=execution_message(execution), entries=map(ledger_entry_message, entries)
                 )
@@ -90,7 +84,7 @@ class ExecutionService(ExecutionServiceServicer):
     def CancelExecution(self, request: pb.CancelExecutionRequest, call: Call) -> pb.CancelExecutionResponse:
         id = fields.required("execution_id", request.execution_id)
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
-        action = Cancelled(reason=fields.text("reason", request.reason, at_most=1_000))
+        action = Cancelled(reason=fields.text("reason", request.reason, at_most=1_024))
         try:
             execution = acting.act(
                 self._gateway, call.workspace, id, action, request=source, seconds=seconds_left(call)
@@ -106,18 +100,22 @@ class ExecutionService(ExecutionServiceServicer):
 
 def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
     target = target_of(request)
-    input_json = request.input_json or "null"
+    input_json = request.input_json or "{}"
     try:
         input = parse(input_json, limit=MAX_INPUT, field="input_json")
     except InvalidJson as invalid:
         raise Invalid("INVALID_JSON", str(invalid), field="input_json") from invalid
+    if not isinstance(input, dict):
+        raise Invalid("INVALID_JSON", "input_json must be a JSON object", field="input_json")
     if request.name:
         fields.name("name", request.name)
     if target == "entity":
         fields.entity_type("entity.type", request.entity.type)
-        fields.required("entity.id", request.entity.id)
+        fields.text("entity.id", request.entity.id, at_least=1, at_most=256)
+    else:
+        fields.required(target, getattr(request, target))
     if request.HasField("subject"):
-        fields.entity_type("subject.type", request.subject.type)
+        fields.text("subject.type", request.subject.type, at_least=1, at_most=64)
         fields.text("subject.id", request.subject.id, at_least=1, at_most=256)
     return Order(
         workspace=call.workspace,

@@ -41,26 +41,25 @@ class StepService(StepServiceServicer):
         page = Page.asked(request, call)
         execution = acting.get(call.workspace, fields.required("execution_id", request.execution_id))
         status = value_of("status", StepRunMessage.Status, request.status)
-        found = step_runs.of_execution(
-            call.workspace,
-            execution.id,
-            step_id=request.step_id,
-            status=status,
-            after=int(page.after or 0),
-            limit=page.limit,
-        )
-        items, token = page.cut(found, lambda run: str(run.create_number))
         plan = self._plans.get(call.workspace, execution.plan_digest)
-        runs = list(items)
-        if request.include_pending and not token and status in ("", "PENDING"):
-            runs += _untouched(execution, plan, request.step_id)
-        return pb.ListStepRunsResponse(step_runs=step_run_messages(runs, plan), next_page_token=token)
+        after = int(page.after or 0)  # negative among the steps that no token has reached
+        found = (
+            []
+            if after < 0
+            else step_runs.of_execution(
+                call.workspace, execution.id, step_id=request.step_id, status=status, after=after, limit=page.limit
+            )
+        )
+        if request.include_pending and len(found) <= page.size and status in ("", "PENDING"):
+            found += _untouched(execution, plan, request.step_id, after)
+        items, token = page.cut(found, lambda run: str(run.create_number))
+        return pb.ListStepRunsResponse(step_runs=step_run_messages(items, plan), next_page_token=token)
 
     @rpc
     def GetStepRun(self, request: pb.GetStepRunRequest, call: Call) -> pb.GetStepRunResponse:
         id = fields.required("step_run_id", request.step_run_id)
-        names = parse_id(id)
-        run = step_runs.get(call.workspace, *names) if names and names[2] else None
+        names = _parts(id)
+        run = step_runs.get(call.workspace, *names) if names else None
         if run is None:
             raise NotFound("STEP_RUN_NOT_FOUND", f"there is no step run {fields.shown(id)}", step_run_id=id)
         plan = self._plan(acting.get(call.workspace, run.execution_id))
@@ -98,13 +97,19 @@ def _addressed(request: Any) -> tuple[str, str, int]:
     """Read which step run is meant: execution, step and visit; visit 0 leaves the choice to the engine."""
     if target_of(request) == "step_id":
         return fields.required("execution_id", request.execution_id), fields.required("step_id", request.step_id), 0
-    names = parse_id(request.step_run_id)
-    if names is None or names[2] == 0:
+    names = _parts(request.step_run_id)
+    if names is None:
         rule = "it must be an execution's id, a step's id and a visit, such as 0190…/approve/1"
         raise fields.refuse("step_run_id", request.step_run_id, rule)
     if request.execution_id not in ("", names[0]):
         raise fields.refuse("execution_id", request.execution_id, f"step_run_id is of execution {names[0]}")
     return names
+
+
+def _parts(step_run_id: str) -> tuple[str, str, int] | None:
+    """Split a step run's id, written in its one way; None when it is none."""
+    parts = parse_id(step_run_id)
+    return parts if parts and parts[2] and "{}/{}/{}".format(*parts) == step_run_id else None
 
 
 def _output(text: str) -> Json:
@@ -114,11 +119,11 @@ def _output(text: str) -> Json:
         raise Invalid("INVALID_JSON", str(invalid), field="output_json") from invalid
 
 
-def _untouched(execution: Execution, plan: Plan, step_id: str) -> list[StepRun]:
-    """The steps that no token has reached, as step runs of visit 0."""
+def _untouched(execution: Execution, plan: Plan, step_id: str, after: int) -> list[StepRun]:
+    """The steps that no token has reached, as step runs of visit 0 with numbers that count down from -1."""
     reached = step_runs.steps_reached(execution.workspace, execution.id)
     return [
-        StepRun(execution.id, step.id, 0, 0, "PENDING", None, None, None, None, 0, None, None, None)
-        for step in plan.steps
-        if step.id not in reached and step_id in ("", step.id)
+        StepRun(execution.id, step.id, 0, 0, "PENDING", None, None, None, None, -number, None, None, None)
+        for number, step in enumerate(plan.steps, start=1)
+        if step.id not in reached and step_id in ("", step.id) and -number < min(after, 0)
     ]

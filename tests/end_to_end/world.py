@@ -1,0 +1,156 @@
+"""A workspace with one of everything, and for every rpc requests that are fine there: tests break them in one place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from string import Template
+from typing import Any
+
+from google.protobuf.message import Message
+
+from tests.end_to_end.api import Api, entity
+from tests.end_to_end.definitions import definition
+
+# `task_x` has no worker and so stays under way.
+DEFINITION = definition(
+    "start > ps; ps > a, task_x; a > b; b > pj; task_x > pj; pj > end",
+    name="World",
+    a={"outputSchema": {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}},
+    task_x={"task": "nobody_does", "taskQueue": "nobody"},
+) | {
+    "inputSchema": {"type": "object", "properties": {"company": {"type": "string"}}, "required": ["company"]},
+}
+SHORT = definition("start > a; a > end", name="Short")
+INPUT = '{"company": "Example"}'
+
+World = dict[str, str]
+"""The ids of what is there, by the names that the requests below have for them."""
+
+REQUESTS: dict[str, dict[str, Any]] = {
+    "CreateTemplate": {"name": "Another", "key": "another"},
+    "GetTemplate": {"template_id": "$template"},
+    "GetTemplate by key": {"template_key": "world"},
+    "ListTemplates": {},
+    "UpdateTemplate": {"template_id": "$template", "name": "New name"},
+    "ArchiveTemplate": {"template_id": "$template"},
+    "UnarchiveTemplate": {"template_id": "$archived_template"},
+    "DeactivateTemplate": {"template_id": "$template"},
+    "DeleteTemplate": {"template_id": "$idle_template"},
+    "CreateVersion": {"template_id": "$template", "label": "next", "definition_json": json.dumps(SHORT)},
+    "CreateVersion as a copy": {"template_id": "$template", "label": "next", "starter_version_id": "$version"},
+    "GetVersion": {"version_id": "$version"},
+    "ListVersions": {"template_id": "$template"},
+    "UpdateVersion": {"version_id": "$draft", "note": "new", "definition_json": json.dumps(SHORT)},
+    "ValidateVersion": {"version_id": "$draft"},
+    "ValidateVersion by definition": {"definition_json": json.dumps(SHORT)},
+    "PublishVersion": {"version_id": "$draft"},
+    "ActivateVersion": {"version_id": "$spare"},
+    "DeprecateVersion": {"version_id": "$spare"},
+    "DeleteVersion": {"version_id": "$draft"},
+    "CreateLink": {"entity": ("PRODUCT", "new"), "template_id": "$template"},
+    "GetLink": {"link_id": "$link"},
+    "GetLink by entity": {"entity": ("PRODUCT", "world")},
+    "ListLinks": {},
+    "UpdateLink": {"link_id": "$link", "template_id": "$idle_template"},
+    "DeleteLink": {"link_id": "$link"},
+    "ResolveLink": {"entity": ("PRODUCT", "world")},
+    "StartExecution": {"version_id": "$version", "input_json": INPUT},
+    "StartExecution by template": {"template_id": "$template", "input_json": INPUT},
+    "StartExecution by key": {"template_key": "world", "input_json": INPUT},
+    "StartExecution by entity": {"entity": ("PRODUCT", "world"), "input_json": INPUT},
+    "GetExecution": {"execution_id": "$execution"},
+    "ListExecutions": {},
+    "WatchExecution": {"execution_id": "$execution"},
+    "CancelExecution": {"execution_id": "$execution"},
+    "ListStepRuns": {"execution_id": "$execution"},
+    "GetStepRun": {"step_run_id": "$execution/a/1"},
+    "CompleteStep": {"execution_id": "$execution", "step_id": "a", "output_json": '{"ok": true}'},
+    "CompleteStep by run": {"step_run_id": "$execution/a/1", "output_json": '{"ok": true}'},
+    "UpdateStep": {"execution_id": "$execution", "step_id": "a", "status": "STATUS_DISABLED"},
+    "UpdateStep by run": {"step_run_id": "$execution/a/1", "status": "STATUS_DISABLED"},
+    "ListLedgerEntries": {"execution_id": "$execution"},
+}
+"""A request for every rpc, for some more than one; "$name" is an id of the world, a pair an entity."""
+
+
+def method_of(request: str) -> str:
+    """The rpc that a request of the table is for."""
+    return request.partition(" ")[0]
+
+
+def send(api: Api, request: str, world: World, **changes: Any) -> Any:
+    """Send a request of the table with other fields in it; of a stream, give the first message."""
+    method = method_of(request)
+    answer = api.call(method, **filled(REQUESTS[request] | changes, world))
+    if method != "WatchExecution":
+        return answer
+    first = next(answer)
+    answer.cancel()
+    return first
+
+
+def filled(fields: dict[str, Any], world: World) -> dict[str, Any]:
+    """Put the ids of a world into a request of the table."""
+    return {name: _filled(value, world) for name, value in fields.items()}
+
+
+def _filled(value: Any, world: World) -> Any:
+    if isinstance(value, tuple):
+        return entity(*value)
+    return Template(value).substitute(world) if isinstance(value, str) and "$" in value else value
+
+
+def build(api: Api) -> World:
+    """Make one of everything; the request ids "used-…" are taken by the rpcs of that name."""
+    template = api.call("CreateTemplate", name="World", key="world", request_id="used-CreateTemplate").template.id
+    version = api.publish(DEFINITION, template_id=template).id
+    spare = api.publish(SHORT, label="1.1.0", template_id=template, activate=False).id
+    old = api.publish(SHORT, label="0.9.0", template_id=template, activate=False).id
+    api.call("DeprecateVersion", version_id=old)
+    draft = api.call("CreateVersion", template_id=template, label="2.0.0", definition_json=json.dumps(SHORT)).version.id
+    archived = api.publish(SHORT)
+    api.call("ArchiveTemplate", template_id=archived.template_id)
+    idle = api.publish(SHORT, activate=False)
+    link = api.call("CreateLink", entity=entity("PRODUCT", "world"), template_id=template).link.id
+    for id, linked in (("archived", archived.template_id), ("idle", idle.template_id)):
+        api.call("CreateLink", entity=entity("PRODUCT", id), template_id=linked)
+    ended = [
+        api.call("StartExecution", version_id=spare, input_json="{}", request_id=id).execution.id
+        for id in ("used-StartExecution", "second")
+    ]
+    api.complete(ended[0], "a", {"x": 1}, request_id="used-CompleteStep")
+    api.call("CancelExecution", execution_id=ended[1])
+    execution = api.call("StartExecution", version_id=version, input_json=INPUT).execution.id
+    return {
+        "template": template,
+        "archived_template": archived.template_id,
+        "archived_version": archived.id,
+        "idle_template": idle.template_id,
+        "idle_version": idle.id,
+        "version": version,
+        "spare": spare,
+        "old": old,
+        "draft": draft,
+        "link": link,
+        "completed": ended[0],
+        "cancelled": ended[1],
+        "execution": execution,
+    }
+
+
+def everything(api: Api) -> list[Message]:
+    """All that a workspace has stored, as its callers can read it."""
+    return list(_everything(api))
+
+
+def _everything(api: Api) -> Iterator[Message]:
+    for template in api.call("ListTemplates").templates:
+        yield template
+        for version in api.call("ListVersions", template_id=template.id).versions:
+            yield api.call("GetVersion", version_id=version.id)
+    yield api.call("ListLinks")
+    for execution in api.call("ListExecutions").executions:
+        yield api.call("GetExecution", execution_id=execution.id)
+        yield api.call("ListStepRuns", execution_id=execution.id)
+        yield api.call("ListLedgerEntries", execution_id=execution.id)
