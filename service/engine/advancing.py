@@ -13,6 +13,7 @@ from typing import Any
 
 from service.definition.expressions import ExpressionError
 from service.definition.plan import Plan, Step, Transition
+from service.domain.json_text import canonical
 from service.engine import joins
 from service.engine.commands import Command, Withdraw
 from service.engine.entries import Entry
@@ -141,7 +142,7 @@ def _is_repeated(state: State, completion: StepCompleted) -> bool:
     return (
         result is not None
         and completion.visit in (0, result.visit)
-        and result.output == completion.output
+        and canonical(result.output) == canonical(completion.output)  # to Python, 1 and true are the same
         and result.outcome == completion.outcome
     )
 
@@ -240,11 +241,11 @@ def _addressed(state: State, step_id: str, visit: int) -> OpenRun | None:
 
 
 def _not_open(state: State, step_id: str, visit: int, verb: str) -> Refused:
+    if visit > state.visits.get(step_id, 0):
+        return Refused("STEP_RUN_NOT_FOUND", f"step {step_id} has no visit {visit}", step_id=step_id, visit=visit)
     result = state.results.get(step_id)
     if state.status != OPEN:
         why = f"the execution is {state.status}"
-    elif visit > state.visits.get(step_id, 0):
-        why = f"visit {visit} has not started"
     elif result is not None and visit in (0, result.visit):
         why = f"visit {result.visit} is COMPLETED, with another output or outcome"
     elif step_id not in state.visits:

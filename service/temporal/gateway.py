@@ -92,6 +92,8 @@ class TemporalGateway:
         """Stop the event loop."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     def _call(self, work: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)

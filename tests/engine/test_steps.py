@@ -61,7 +61,7 @@ def test_completing_twice_in_the_same_words_does_nothing():
     [
         (StepCompleted("a", output=2), "cannot complete step a: visit 1 is COMPLETED, with another output or outcome"),
         (StepCompleted("c"), "cannot complete step c: it has not started"),
-        (StepCompleted("b", visit=2), "cannot complete step b: visit 2 has not started"),
+        (StepCompleted("b", visit=2), "step b has no visit 2"),
         (StepCompleted("nope"), "the execution's version has no step nope"),
         (StepCompleted("start", output=1), "cannot complete step start: visit 1 is COMPLETED, with another output"),
     ],
