@@ -25,8 +25,8 @@ def pages() -> dict[Path, str]:
 
 
 def _index() -> str:
-    reasons = [f"| [{name}]({name}.md) | {reason.code} | {reason.meaning} |" for name, reason in REASONS.items()]
-    rules = [f"| [{rule.id}]({rule.id}.md) | {rule.severity} | {rule.meaning} |" for rule in RULES.values()]
+    reasons = [_line(name, reason.code, reason.meaning) for name, reason in REASONS.items()]
+    rules = [_line(rule.id, rule.severity, rule.meaning) for rule in RULES.values()]
     return "\n".join(
         [
             "# Errors",
@@ -50,22 +50,22 @@ def _index() -> str:
     )
 
 
+def _line(name: str, kind: str, meaning: str) -> str:
+    return f"| [{name}]({name}.md) | {kind} | {meaning.replace('|', '&#124;')} |"
+
+
 def _reason_page(name: str, reason: Reason) -> str:
-    return _page(name, f"Status {reason.code}.", meaning=reason.meaning, example=reason.example, remedy=reason.remedy)
+    line = f"A call is refused with status {reason.code}."
+    return _page(name, line, meaning=reason.meaning, example=f"```\n{reason.example}\n```", remedy=reason.remedy)
 
 
 def _rule_page(rule: Rule) -> str:
-    return _page(
-        rule.id,
-        f"A rule for definitions: severity {rule.severity}, code {rule.code}.",
-        meaning=rule.meaning,
-        example=rule.example,
-        remedy=rule.remedy,
-    )
+    line = f"A rule for definitions: severity {rule.severity}, code {rule.code}."
+    return _page(rule.id, line, meaning=rule.meaning, example=f"```json\n{rule.example}\n```", remedy=rule.remedy)
 
 
 def _page(title: str, line: str, *, meaning: str, example: str, remedy: str) -> str:
-    return f"# {title}\n\n{line}\n\n{meaning}\n\n## Example\n\n```\n{example}\n```\n\n## What to do\n\n{remedy}\n"
+    return f"# {title}\n\n{line}\n\n{meaning}\n\n## Example\n\n{example}\n\n## What to do\n\n{remedy}\n"
 
 
 if __name__ == "__main__":
