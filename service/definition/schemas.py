@@ -57,11 +57,12 @@ def check_schema(schema: Json) -> list[Violation]:
     return []
 
 
-def violations(schema: Json, value: Json, limit: int = 20) -> list[Violation]:
+def violations(schema: Json, value: Json, limit: int = 20, *, is_trusted: bool = False) -> list[Violation]:
     """Tell what of a value does not match a sound schema, as far as `limit`; no schema (None) matches everything.
 
     Of a very large value, or one whose errors would take too long to collect, only the first error is told, or only
-    that there is one. Raises ValueError for a schema that `check_schema` objects to.
+    that there is one, unless the schema is one of our own (`is_trusted`). Raises ValueError for a schema that
+    `check_schema` objects to.
     """
     if schema is None:
         return []
@@ -70,7 +71,7 @@ def violations(schema: Json, value: Json, limit: int = 20) -> list[Violation]:
     check = validator(schema)
     if check.is_valid(value):
         return []
-    if _effort(schema, value) <= _MAX_EFFORT:
+    if is_trusted or _effort(schema, value) <= _MAX_EFFORT:
         return _explained(check, value, limit)
     if any(word in canonical(schema) for word in ('"anyOf"', '"oneOf"')):
         return [Violation("", "does not match the schema; it is too large to say where")]
@@ -170,8 +171,16 @@ def _first(check: jsonschema_rs.Validator, value: Json) -> list[Violation]:
 
 
 def _violation(error: jsonschema_rs.ValidationError) -> Violation:
+    return Violation(_pointer(error.instance_path), _cut(_message(error)))
+
+
+def _message(error: jsonschema_rs.ValidationError) -> str:
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum):
+        return f"{_short(error.instance)} is not one of {', '.join(_short(option) for option in error.kind.options)}"
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Constant):
+        return f"{_short(error.instance)} is not {_short(error.kind.expected_value)}"
     whole = json.dumps(error.instance, separators=(",", ":"), ensure_ascii=False)
-    return Violation(_pointer(error.instance_path), _cut(error.message.replace(whole, _short(error.instance))))
+    return error.message.replace(whole, _short(error.instance))
 
 
 def _in_better_words(violation: Violation) -> Violation:

@@ -1,0 +1,69 @@
+"""From a definition, in any dialect, to its findings and its plan."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.definition.dialects import graph
+from service.definition.plan import Plan
+from service.definition.rules import Finding
+from service.domain.json_text import Json
+
+__all__ = ["DIALECTS", "Dialect", "Examination", "Finding", "examine"]
+
+MAX_FINDINGS = 100
+"""How many findings of one rule are told; the last of them says how many more there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A way to write definitions: its checks, and what makes the plan of a definition without errors."""
+
+    check: Callable[[Json], list[Finding]]
+    compile: Callable[[Json], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the checks say of a definition, in the order of the document, and its plan."""
+
+    findings: tuple[Finding, ...]
+    plan: Plan | None  # None: there are errors
+
+
+DIALECTS: dict[str, Dialect] = {
+    "graph": Dialect(graph.check, graph.compile),
+}
+"""Each dialect by its id."""
+
+
+def examine(dialect: str, document: Json) -> Examination:
+    """Check a definition and, if there are no errors, compile it; the same definition gives the same plan."""
+    rules = DIALECTS[dialect]
+    findings = _told(sorted(rules.check(document), key=_place))
+    has_errors = any(found.severity == "ERROR" for found in findings)
+    return Examination(tuple(findings), None if has_errors else rules.compile(document))
+
+
+def _place(found: Finding) -> tuple[list[tuple[int, str]], str]:
+    """Sort numbers in pointers as numbers, so that step 10 comes after step 9."""
+    parts = found.pointer.split("/")[1:]
+    return [(int(part), "") if re.fullmatch("[0-9]{1,9}", part) else (-1, part) for part in parts], found.rule
+
+
+def _told(findings: list[Finding]) -> list[Finding]:
+    count = Counter(found.rule for found in findings)
+    seen: Counter[str] = Counter()
+    told = []
+    for found in findings:
+        seen[found.rule] += 1
+        more = count[found.rule] - MAX_FINDINGS
+        if seen[found.rule] < MAX_FINDINGS or more <= 0:
+            told.append(found)
+        elif seen[found.rule] == MAX_FINDINGS:
+            message = f"{found.message} (and {more:,} more of the kind)"
+            told.append(Finding(found.severity, found.rule, found.code, message, found.pointer))
+    return told

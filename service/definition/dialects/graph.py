@@ -1,0 +1,131 @@
+"""The native dialect: a graph of steps and transitions, as system A writes it, with more step types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from service.definition.checks import graph, groups, ids, values
+from service.definition.document import Document, Edge, Node
+from service.definition.plan import Plan, Step, Transition
+from service.definition.rules import Finding
+from service.definition.steps.written import expression
+from service.domain.json_text import Json
+
+Check = Callable[[Document], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (
+    values.document_shape,
+    values.unknown_property,
+    values.feature_not_supported,
+    graph.exactly_one_start,
+    graph.exactly_one_end,
+    graph.start_step_no_incoming,
+    graph.start_step_single_outgoing,
+    graph.end_step_single_incoming,
+    graph.end_step_no_outgoing,
+    graph.transitions_unique,
+    graph.no_self_loops,
+    graph.no_isolated_steps,
+    graph.only_split_gateway_can_fan_out,
+    graph.join_gateway_many_in_single_out,
+    graph.conditional_split_single_default,
+    graph.exclusive_split_two_outgoing,
+    graph.only_exclusive_inclusive_step_have_condition,
+    graph.missing_batch_iterator,
+    graph.transition_ends_exist,
+    graph.condition_required,
+    graph.default_without_condition,
+    graph.default_only_on_splits,
+    graph.end_reachable,
+    graph.steps_reachable,
+    graph.steps_reach_end,
+    graph.join_inputs_can_arrive,
+    graph.loops_wait,
+    ids.step_ids_unique,
+    ids.transition_ids_unique,
+    ids.step_group_ids_unique,
+    ids.ids_well_formed,
+    groups.no_group_for_special_nodes,
+    groups.group_step_ids_exist,
+    groups.step_belongs_to_only_one_group,
+    groups.step_group_cannot_be_empty,
+    groups.step_group_agrees,
+    groups.legacy_service_request_requires_step_groups,
+    groups.legacy_service_request_type_group_task_unique,
+    groups.legacy_service_request_task_only_on_human_step,
+    values.step_type_unknown,
+    values.step_type_not_supported,
+    values.steps_own_rules,
+    values.expressions_parse,
+    values.expression_steps_exist,
+    values.expression_names_known,
+    values.expression_within_text,
+    values.schemas_valid,
+)
+"""One function for each rule, save that `steps_own_rules` has those of the step types."""
+
+_STATUS = {
+    "NotStarted": "PENDING",
+    "InProgress": "RUNNING",
+    "Completed": "COMPLETED",
+    "Disabled": "DISABLED",
+    "Failed": "FAILED",
+}
+
+
+def check(definition: Json) -> list[Finding]:
+    """Find everything that the rules have to say about a definition; of one that is too large only that."""
+    document = Document(definition)
+    if too_large := list(values.size_limits(document)):
+        return too_large
+    return [found for rule in CHECKS for found in rule(document)]
+
+
+def compile(definition: Json) -> Plan:
+    """Make the plan of a definition in which no check found an error."""
+    document = Document(definition)
+    output = expression(definition.get("outputExpression"))
+    return Plan(
+        name=definition.get("name", definition.get("id", "")),
+        steps=tuple(_step(node) for node in document.nodes),
+        transitions=tuple(_transition(edge) for edge in document.edges),
+        input_schema=_schema(definition.get("inputSchema")),
+        output_expression=None if output is None else output[1],
+    )
+
+
+def _step(node: Node) -> Step:
+    assert node.id is not None
+    assert node.kind is not None
+    return Step(
+        id=node.id,
+        type=node.kind.name,
+        name=node.data.get("name", node.id),
+        output_schema=_schema(node.data.get("outputSchema")),
+        default_status=_status(node.data.get("activationPolicy", {}).get("defaultStatus")),
+        settings=node.kind.compile(node.data),
+    )
+
+
+def _transition(edge: Edge) -> Transition:
+    data = edge.data
+    return Transition(
+        id=data["id"],
+        source=data["fromStepId"],
+        target=data["toStepId"],
+        condition=data["condition"]["src"] if edge.has_condition and not edge.is_default else None,
+        is_default=edge.is_default,
+        on_arrival=_status(data.get("onArrival", {}).get("status")),
+        label=data.get("label"),
+    )
+
+
+def _schema(written: Json) -> Json:
+    """Write a schema that takes everything as None, and one that takes nothing as an object."""
+    if written is False:
+        return {"not": {}}
+    return None if written is True or written == {} else written
+
+
+def _status(written: str | None) -> str | None:
+    return None if written is None else _STATUS[written]

@@ -1,0 +1,162 @@
+"""The JSON Schema of the dialect `graph`, put together from what all steps share and what each step type adds.
+
+`graph.schema.json` beside this module is the same for editors; `python -m service.definition.dialects.graph_schema`
+writes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from service.definition.steps.kind import Kind
+from service.definition.steps.kinds import KINDS, alias, kind_of
+from service.domain.json_text import Json
+
+_STATUS: Json = {"enum": ["NotStarted", "InProgress", "Completed", "Disabled", "Failed"]}
+_UI: Json = {"description": "Kept for whoever draws the definition, and never looked at."}
+_TEXT: Json = {"type": "string"}
+_EXPRESSION: Json = {
+    "type": "object",
+    "description": "A JSONata expression.",
+    "properties": {"type": {"const": "jsonata"}, "src": {"type": "string", "minLength": 1}},
+    "required": ["src"],
+}
+_STEP: dict[str, Json] = {
+    "id": {"type": "string", "description": "Unique among the steps; expressions and transitions name it."},
+    "type": {"type": "string", "examples": list(KINDS), "description": "What the step does."},
+    "name": _TEXT | {"description": "What people read; the id when absent."},
+    "description": _TEXT,
+    "outputSchema": {
+        "type": ["object", "boolean"],
+        "description": "A JSON Schema that the output of the step must match.",
+    },
+    "group": {
+        "type": "object",
+        "description": "The step group that the step belongs to.",
+        "properties": {"groupId": _TEXT, "order": {"type": "number"}},
+    },
+    "activationPolicy": {
+        "type": "object",
+        "properties": {"defaultStatus": _STATUS},
+        "description": "With which status the step begins, unless the transition says otherwise.",
+    },
+    "legacyServiceRequestTaskKey": _TEXT,
+    "label": _TEXT,
+    "ui": _UI,
+}
+_TRANSITION: dict[str, Json] = {
+    "id": {"type": "string", "description": "Unique among the transitions."},
+    "fromStepId": {"type": "string", "description": "The step that the transition leaves."},
+    "toStepId": {"type": "string", "description": "The step that the transition enters."},
+    "condition": _EXPRESSION | {"description": "Taken if true; only after an exclusive or inclusive split."},
+    "isDefault": {"type": "boolean", "description": "Taken when no condition of the split is true."},
+    "onArrival": {
+        "type": "object",
+        "properties": {"status": _STATUS},
+        "description": "With which status the next step begins.",
+    },
+    "label": _TEXT,
+    "description": _TEXT,
+    "ui": _UI,
+}
+_GROUP: dict[str, Json] = {
+    "id": {"type": "string", "description": "Unique among the groups."},
+    "name": _TEXT,
+    "description": _TEXT,
+    "stepIds": {"type": "array", "items": {"type": "string"}},
+    "legacyServiceRequestTaskGroupKey": _TEXT,
+    "ui": _UI,
+}
+_TOP: dict[str, Json] = {
+    "$schema": _TEXT,
+    "id": _TEXT,
+    "name": {"type": "string", "description": "What people read."},
+    "description": _TEXT,
+    "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}},
+    "stepTransitions": {"type": "array", "items": {"$ref": "#/$defs/transition"}},
+    "stepGroups": {"type": "array", "items": {"$ref": "#/$defs/group"}},
+    "inputSchema": {"type": ["object", "boolean"], "description": "A JSON Schema that the input must match."},
+    "outputExpression": {
+        "type": ["string", "object"],
+        "properties": _EXPRESSION["properties"],
+        "required": _EXPRESSION["required"],
+        "description": "What the execution gives: {% jsonata %}, asked at the end. Nothing when absent.",
+    },
+    "legacyServiceRequestType": _TEXT,
+    "ui": _UI,
+}
+
+
+def _settings(kind: Kind) -> Json:
+    return {
+        "if": {"properties": {"type": {"enum": [kind.name, alias(kind.name)]}}, "required": ["type"]},
+        "then": {"properties": dict(kind.properties), "required": list(kind.required)},
+    }
+
+
+SCHEMA: Json = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Heddle workflow definition, dialect graph",
+    "type": "object",
+    "properties": _TOP,
+    "required": ["steps", "stepTransitions"],
+    "$defs": {
+        "step": {
+            "type": "object",
+            "properties": _STEP,
+            "required": ["id", "type"],
+            "allOf": [_settings(kind) for kind in KINDS.values() if kind.properties],
+        },
+        "transition": {"type": "object", "properties": _TRANSITION, "required": ["id", "fromStepId", "toStepId"]},
+        "group": {"type": "object", "properties": _GROUP, "required": ["id", "stepIds"]},
+    },
+}
+"""The whole schema; it says nothing of unknown properties, which are no errors."""
+
+
+def text() -> str:
+    """Write the schema as it stands in `graph.schema.json`."""
+    return json.dumps(SCHEMA, indent=2, ensure_ascii=False) + "\n"
+
+
+def unknown_properties(document: Mapping[str, Json]) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """List the properties that mean nothing where they stand: pointer, name, and the names that would.
+
+    Of step types that do not run yet nothing is told, nor of names that begin with `x-` or `legacy`.
+    """
+    yield from _unknown(document, _TOP, "", more=("env", "secrets", "cancellationTriggers"))
+    for place, schema, more in (
+        ("steps", _STEP, ("compensation", "onFailure")),
+        ("stepTransitions", _TRANSITION, ("on",)),
+        ("stepGroups", _GROUP, ()),
+    ):
+        listed = document.get(place)
+        for number, part in enumerate(listed if isinstance(listed, list) else ()):
+            if not isinstance(part, dict):
+                continue
+            properties = schema
+            if place == "steps":
+                kind = kind_of(part["type"]) if isinstance(part.get("type"), str) else None
+                if kind is None or not kind.is_supported:
+                    continue
+                properties = schema | dict(kind.properties)
+            yield from _unknown(part, properties, f"/{place}/{number}", more)
+
+
+def _unknown(
+    value: Mapping[str, Json], properties: Mapping[str, Json], pointer: str, more: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str, Iterable[str]]]:
+    for name, part in value.items():
+        place = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+        schema = properties.get(name)
+        if schema is None:
+            if name not in more and not name.startswith(("x-", "legacy")):
+                yield place, name, properties.keys()
+        elif isinstance(part, dict) and "properties" in schema:
+            yield from _unknown(part, schema["properties"], place)
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("graph.schema.json").write_text(text(), encoding="utf-8")

@@ -1,0 +1,482 @@
+"""The rules that definitions are checked against: one row each, from which the pages in docs/errors are made.
+
+Rules that system A had keep their ids and codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["ERROR", "WARNING"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: `meaning` is what is wrong and why it matters, `example` a piece of JSON that breaks it."""
+
+    id: str
+    code: str  # the family
+    severity: Severity
+    meaning: str
+    example: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a check has to say about a definition; `pointer` leads into the author's own document."""
+
+    severity: Severity
+    rule: str
+    code: str
+    message: str
+    pointer: str
+
+
+def finding(rule_id: str, message: str, pointer: str) -> Finding:
+    """Say that a rule is broken, and where."""
+    rule = RULES[rule_id]
+    return Finding(rule.severity, rule.id, rule.code, message, pointer)
+
+
+_DOCUMENT = (
+    Rule(
+        "DOCUMENT_SHAPE",
+        "DOCUMENT_INVALID",
+        "ERROR",
+        "A part of the definition is missing or has the wrong type, so it cannot be read. The message names what was "
+        "expected there.",
+        '{"id": "t1", "fromStepId": "start"}',
+        "Add or correct the part that the pointer leads to. An editor that knows graph.schema.json shows the same "
+        "while you write.",
+    ),
+    Rule(
+        "UNKNOWN_PROPERTY",
+        "DOCUMENT_INVALID",
+        "WARNING",
+        "A property has a name that Heddle does not know. It is kept and has no effect. Often it is a typing mistake, "
+        "or it stands in the wrong place.",
+        '{"id": "pay", "type": "task", "task": "charge", "time_out": "PT1M"}',
+        "Correct the name. For data of your own choose a name that begins with `x-`; such names are never reported.",
+    ),
+    Rule(
+        "SIZE_LIMITS",
+        "DOCUMENT_INVALID",
+        "ERROR",
+        "The definition has more than 2,000 steps or 10,000 transitions, or it is nested more than 100 levels deep. "
+        "Nothing else is checked then.",
+        '{"steps": [ … 2,001 steps … ]}',
+        "Split the workflow into several definitions.",
+    ),
+    Rule(
+        "FEATURE_NOT_SUPPORTED",
+        "DOCUMENT_INVALID",
+        "ERROR",
+        "The definition uses a feature that this release does not run. To ignore it would change what the workflow "
+        "does, so it is refused.",
+        '{"id": "reserve", "type": "task", "task": "reserve", "compensation": {"task": "release"}}',
+        "Remove the property, and express what it did with steps and transitions.",
+    ),
+)
+
+_GRAPH = (
+    Rule(
+        "GRAPH_EXACTLY_ONE_START",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A workflow begins at one place: it has exactly one step of type `start`.",
+        '{"steps": [{"id": "a", "type": "human.confirm"}, {"id": "end", "type": "end"}]}',
+        "Add a step of type `start`, or remove all but one. To begin with several things at once, let the start lead "
+        "to a `gateway.parallel_split`.",
+    ),
+    Rule(
+        "GRAPH_EXACTLY_ONE_END",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A workflow ends at one place: it has exactly one step of type `end`.",
+        '{"steps": [{"id": "start", "type": "start"}, {"id": "a", "type": "human.confirm"}]}',
+        "Add a step of type `end`, or remove all but one and let the branches meet in a common step before it.",
+    ),
+    Rule(
+        "START_STEP_NO_INCOMING",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A transition leads into the start step. The start is entered once, when the execution begins.",
+        '{"id": "t9", "fromStepId": "review", "toStepId": "start"}',
+        "Lead the transition to the first step after the start instead.",
+    ),
+    Rule(
+        "START_STEP_SINGLE_OUTGOING",
+        "GRAPH_INVALID",
+        "ERROR",
+        "No transition leaves the start step, so nothing would ever happen.",
+        '{"steps": [{"id": "start", "type": "start"}, …], "stepTransitions": []}',
+        "Add a transition from the start step to the first step of the workflow.",
+    ),
+    Rule(
+        "END_STEP_SINGLE_INCOMING",
+        "GRAPH_INVALID",
+        "ERROR",
+        "Exactly one transition leads into the end step, so that it is clear when the workflow is done.",
+        '[{"fromStepId": "approve", "toStepId": "end"}, {"fromStepId": "reject", "toStepId": "end"}]',
+        "Let the branches meet before the end: in a common step after an if/else, or in a `gateway.parallel_join` "
+        "after a parallel split.",
+    ),
+    Rule(
+        "END_STEP_NO_OUTGOING",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A transition leaves the end step. Nothing comes after the end.",
+        '{"id": "t9", "fromStepId": "end", "toStepId": "archive"}',
+        "Put the step before the end, or remove the transition.",
+    ),
+    Rule(
+        "TRANSITIONS_UNIQUE",
+        "GRAPH_INVALID",
+        "ERROR",
+        "Two transitions lead from the same step to the same step. The second adds nothing, or contradicts the first.",
+        '[{"id": "t1", "fromStepId": "a", "toStepId": "b"}, {"id": "t2", "fromStepId": "a", "toStepId": "b"}]',
+        "Remove one of them. If they had different conditions, join the conditions with `or`.",
+    ),
+    Rule(
+        "NO_SELF_LOOPS",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A transition leads from a step to itself.",
+        '{"id": "t3", "fromStepId": "retry", "toStepId": "retry"}',
+        "To do a step again, decide so in a gateway after it, and lead one of its branches back. A task that failed is "
+        "tried again by its `retry`.",
+    ),
+    Rule(
+        "NO_ISOLATED_STEPS",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A step has no transition at all, so it would never run.",
+        '{"id": "forgotten", "type": "human.confirm"}',
+        "Connect the step, or remove it.",
+    ),
+    Rule(
+        "ONLY_SPLIT_GATEWAY_CAN_FAN_OUT",
+        "GRAPH_INVALID",
+        "ERROR",
+        "More than one transition leaves a step that is no split. It is not clear whether all of them or one is meant.",
+        '[{"fromStepId": "verify", "toStepId": "a"}, {"fromStepId": "verify", "toStepId": "b"}]',
+        "Put a gateway after the step: `gateway.parallel_split` for all, `gateway.exclusive_split` for one, "
+        "`gateway.inclusive_split` for some.",
+    ),
+    Rule(
+        "JOIN_GATEWAY_MANY_IN_SINGLE_OUT",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A join waits for several branches and goes on as one: at least two transitions lead in and exactly one out.",
+        '{"id": "join", "type": "gateway.parallel_join"}',
+        "Lead the branches into the join and one transition out of it. A join with one branch can be removed.",
+    ),
+    Rule(
+        "CONDITIONAL_SPLIT_SINGLE_DEFAULT",
+        "GRAPH_INVALID",
+        "ERROR",
+        "An exclusive or inclusive split has exactly one default transition, which is taken when no condition is true.",
+        '{"id": "t4", "fromStepId": "if", "toStepId": "b", "condition": {"src": "__context__.vip"}}',
+        'Set `"isDefault": true` on exactly one of the transitions that leave the split.',
+    ),
+    Rule(
+        "EXCLUSIVE_SPLIT_TWO_OUTGOING",
+        "GRAPH_INVALID",
+        "ERROR",
+        "Two transitions leave an exclusive split: one with a condition and the default.",
+        '{"id": "if", "type": "gateway.exclusive_split"}',
+        "For a third way let the default lead to another exclusive split, which asks the next question.",
+    ),
+    Rule(
+        "ONLY_EXCLUSIVE_INCLUSIVE_STEP_HAVE_CONDITION",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A transition has a condition but does not leave an exclusive or inclusive split, so nobody would ask it.",
+        '{"id": "t2", "fromStepId": "verify", "toStepId": "file", "condition": {"src": "__context__.vip"}}',
+        "Remove the condition, or put a split before it.",
+    ),
+    Rule(
+        "MISSING_BATCH_ITERATOR",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A sub-workflow of mode BATCH runs once for each item of a list, and the list is missing.",
+        '{"id": "dsc", "type": "sys.sub_workflow", "mode": "BATCH"}',
+        "Add `iterable`, or choose the mode SINGLE.",
+    ),
+    Rule(
+        "TRANSITION_ENDS_EXIST",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A transition names a step that does not exist. Ids are compared exactly, also in upper and lower case.",
+        '{"id": "t2", "fromStepId": "verify", "toStepId": "aprove"}',
+        "Correct the id. The message names the most similar one.",
+    ),
+    Rule(
+        "CONDITION_REQUIRED",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A transition that leaves an exclusive or inclusive split, and is not the default, needs a condition.",
+        '{"id": "t4", "fromStepId": "if", "toStepId": "vip"}',
+        'Add a condition such as `{"type": "jsonata", "src": "__context__.vip = true"}`, or make it the default.',
+    ),
+    Rule(
+        "DEFAULT_WITHOUT_CONDITION",
+        "GRAPH_INVALID",
+        "WARNING",
+        "The default transition of a split has a condition. It is never asked: the default is taken when nothing else "
+        "is.",
+        '{"id": "t5", "fromStepId": "if", "toStepId": "b", "isDefault": true, "condition": {"src": "__context__.b"}}',
+        "Remove the condition, or choose another default.",
+    ),
+    Rule(
+        "DEFAULT_ONLY_ON_SPLITS",
+        "GRAPH_INVALID",
+        "WARNING",
+        "A transition is marked as default but does not leave an exclusive or inclusive split. The mark has no effect.",
+        '{"id": "t1", "fromStepId": "start", "toStepId": "verify", "isDefault": true}',
+        "Remove `isDefault`.",
+    ),
+    Rule(
+        "END_REACHABLE",
+        "GRAPH_INVALID",
+        "ERROR",
+        "No way leads from the start to the end, so no execution could ever complete.",
+        '[{"fromStepId": "start", "toStepId": "a"}, {"fromStepId": "b", "toStepId": "end"}]',
+        "Follow the transitions from the start, and connect the place where they stop.",
+    ),
+    Rule(
+        "STEPS_REACHABLE",
+        "GRAPH_INVALID",
+        "ERROR",
+        "No way leads from the start to a step, so it would never run. Of steps that only follow each other the first "
+        "is reported.",
+        '{"id": "t7", "fromStepId": "orphan", "toStepId": "file"}',
+        "Lead a transition to the step, or remove it.",
+    ),
+    Rule(
+        "STEPS_REACH_END",
+        "GRAPH_INVALID",
+        "ERROR",
+        "From a step no way leads to the end. An execution that comes there could be over without having reached it, "
+        "or would run in circles for ever. Of steps that only follow each other the last is reported.",
+        '{"id": "reject", "type": "human.confirm"}',
+        "Lead a transition from the step towards the end.",
+    ),
+    Rule(
+        "JOIN_INPUTS_CAN_ARRIVE",
+        "GRAPH_INVALID",
+        "WARNING",
+        "What comes in by this transition has always passed the join before, so the join cannot wait for it and fires "
+        "without it.",
+        '{"id": "t6", "fromStepId": "after_join", "toStepId": "join"}',
+        "Lead the transition to the step before the split, if the branches shall run again.",
+    ),
+    Rule(
+        "LOOPS_WAIT",
+        "GRAPH_INVALID",
+        "WARNING",
+        "A loop consists of gateways only. Nothing in it takes time, so an execution that enters it may never come "
+        "out, and fails after 10,000 steps.",
+        '[{"fromStepId": "if", "toStepId": "again"}, {"fromStepId": "again", "toStepId": "if"}]',
+        "Put a step that waits into the loop: a task, a timer or a human step.",
+    ),
+)
+
+_IDS = (
+    Rule(
+        "STEP_IDS_UNIQUE",
+        "ID_INVALID",
+        "ERROR",
+        "Two steps have the same id, so transitions and expressions could mean either.",
+        '[{"id": "verify", "type": "task"}, {"id": "verify", "type": "human.confirm"}]',
+        "Give each step an id of its own.",
+    ),
+    Rule(
+        "TRANSITION_IDS_UNIQUE",
+        "ID_INVALID",
+        "ERROR",
+        "Two transitions have the same id, so the ledger could not tell which was taken.",
+        '[{"id": "t1", "fromStepId": "a", "toStepId": "b"}, {"id": "t1", "fromStepId": "b", "toStepId": "c"}]',
+        "Give each transition an id of its own.",
+    ),
+    Rule(
+        "STEP_GROUP_IDS_UNIQUE",
+        "ID_INVALID",
+        "ERROR",
+        "Two step groups have the same id.",
+        '[{"id": "g1", "stepIds": ["a"]}, {"id": "g1", "stepIds": ["b"]}]',
+        "Give each group an id of its own, or join them.",
+    ),
+    Rule(
+        "IDS_WELL_FORMED",
+        "ID_INVALID",
+        "ERROR",
+        "An id has 1 to 128 characters, none of them a control character, and no spaces at its ends.",
+        '{"id": " verify", "type": "human.confirm"}',
+        "Choose a plain id. Letters, digits and underscores are best: an id with a hyphen needs back-quotes in "
+        "expressions.",
+    ),
+)
+
+_GROUPS = (
+    Rule(
+        "NO_GROUP_FOR_SPECIAL_NODES",
+        "GROUPING_INVALID",
+        "ERROR",
+        "Start, end and gateways are no work that somebody does, so they belong to no group.",
+        '{"id": "g1", "stepIds": ["start", "verify"]}',
+        "Take the step out of the group.",
+    ),
+    Rule(
+        "GROUP_STEP_IDS_EXISTS",
+        "GROUPING_INVALID",
+        "ERROR",
+        "A group lists a step that does not exist.",
+        '{"id": "g1", "stepIds": ["verfy"]}',
+        "Correct the id. The message names the most similar one.",
+    ),
+    Rule(
+        "STEP_BELONGS_TO_ONLY_ONE_GROUP",
+        "GROUPING_INVALID",
+        "ERROR",
+        "A step is listed twice, by two groups or by one.",
+        '[{"id": "g1", "stepIds": ["verify"]}, {"id": "g2", "stepIds": ["verify"]}]',
+        "Leave it in one place.",
+    ),
+    Rule(
+        "STEP_GROUP_CANNOT_BE_EMPTY",
+        "GROUPING_INVALID",
+        "ERROR",
+        "A group lists no steps.",
+        '{"id": "g1", "name": "Filing", "stepIds": []}',
+        "Add steps to the group, or remove it.",
+    ),
+    Rule(
+        "LEGACY_SERVICE_REQUEST_REQUIRES_STEP_GROUPS",
+        "GROUPING_INVALID",
+        "ERROR",
+        "A definition that serves a legacy service request needs step groups, because its tasks come in groups.",
+        '{"legacyServiceRequestType": "INDIA_PVT_LTD_INCORPORATION", "steps": [ … ]}',
+        "Add `stepGroups`, or remove `legacyServiceRequestType`.",
+    ),
+    Rule(
+        "STEP_GROUP_AGREES",
+        "GROUPING_INVALID",
+        "ERROR",
+        "The `group` of a step and the list in `stepGroups` say different things.",
+        '{"id": "verify", "type": "human.confirm", "group": {"groupId": "g2"}}',
+        "Name the group that lists the step, or list the step in the group that it names.",
+    ),
+)
+
+_LEGACY = (
+    Rule(
+        "LEGACY_SERVICE_REQUEST_TYPE_GROUP_TASK_UNIQUE",
+        "LEGACY_CONFIG_INVALID",
+        "ERROR",
+        "Two steps stand for the same task of the same task group, so the service request could not tell them apart.",
+        '[{"id": "a", "legacyServiceRequestTaskKey": "FILE"}, {"id": "b", "legacyServiceRequestTaskKey": "FILE"}]',
+        "Give each step a task key of its own within its group.",
+    ),
+    Rule(
+        "LEGACY_SERVICE_REQUEST_TASK_ONLY_ON_HUMAN_STEP",
+        "LEGACY_CONFIG_INVALID",
+        "ERROR",
+        "Tasks of a service request are done by people, so only human steps may stand for one.",
+        '{"id": "wait", "type": "timer", "duration": "P1D", "legacyServiceRequestTaskKey": "WAIT"}',
+        "Remove `legacyServiceRequestTaskKey`, or choose a human step.",
+    ),
+)
+
+_STEPS = (
+    Rule(
+        "STEP_TYPE_UNKNOWN",
+        "STEP_INVALID",
+        "ERROR",
+        "A step has a type that Heddle does not know.",
+        '{"id": "verify", "type": "human.confirmation"}',
+        "Correct the type. The message names the most similar one; docs/definition.md lists them all.",
+    ),
+    Rule(
+        "STEP_TYPE_NOT_SUPPORTED",
+        "STEP_INVALID",
+        "ERROR",
+        "A step has a type that Heddle knows but that this release does not run.",
+        '{"id": "child", "type": "sys.sub_workflow", "mode": "SINGLE"}',
+        "Use another type: a `task` can do what needs a machine, a `human.confirm` what needs a person.",
+    ),
+    Rule(
+        "DURATIONS_VALID",
+        "STEP_INVALID",
+        "ERROR",
+        "A duration or an instant cannot be read. A duration is a number of milliseconds or ISO 8601; years and months "
+        "are refused, because they differ in length.",
+        '{"id": "wait", "type": "timer", "duration": "5 minutes"}',
+        'Write `300000` or `"PT5M"`; instants as `"2026-01-31T09:00:00Z"`.',
+    ),
+    Rule(
+        "TIMER_HAS_ONE_TIME",
+        "STEP_INVALID",
+        "ERROR",
+        "A timer waits for a `duration` or `until` an instant: one of them, and not both.",
+        '{"id": "wait", "type": "timer"}',
+        "Give the timer exactly one of the two.",
+    ),
+)
+
+_EXPRESSIONS = (
+    Rule(
+        "EXPRESSIONS_PARSE",
+        "EXPRESSION_INVALID",
+        "ERROR",
+        "An expression is not valid JSONata, or it uses what Heddle does not run. The message has JSONata's own code "
+        "and the place in the expression.",
+        '{"condition": {"type": "jsonata", "src": "__steps__.step-1.ok"}}',
+        "Correct the expression. Names with a hyphen or a space need back-quotes, as in ``__steps__.`step-1`.ok``.",
+    ),
+    Rule(
+        "EXPRESSION_STEPS_EXIST",
+        "EXPRESSION_INVALID",
+        "ERROR",
+        "An expression asks for the output of a step that does not exist. It would find nothing, and a condition would "
+        "be false, without a word.",
+        '{"condition": {"src": "__steps__.aprove.outputData.ok"}}',
+        "Correct the id. The message names the most similar one.",
+    ),
+    Rule(
+        "EXPRESSION_NAMES_KNOWN",
+        "EXPRESSION_INVALID",
+        "WARNING",
+        "An expression asks for a name that nobody binds, so it finds nothing. Bound are `__context__`, `__steps__`, "
+        "`__datasources__` and `__each__`.",
+        '{"condition": {"src": "context.vip = true"}}',
+        "Begin the path with one of the names that are bound, such as `__context__.vip`.",
+    ),
+    Rule(
+        "EXPRESSION_WITHIN_TEXT",
+        "EXPRESSION_INVALID",
+        "WARNING",
+        "A text has `{%` in it but is not wholly one expression, so it is taken as it stands.",
+        '{"input": {"greeting": "Dear {% __context__.name %},"}}',
+        "Make the whole text one expression, as in `{% 'Dear ' & __context__.name & ',' %}`.",
+    ),
+)
+
+_SCHEMAS = (
+    Rule(
+        "SCHEMAS_VALID",
+        "SCHEMA_INVALID",
+        "ERROR",
+        "An `inputSchema` or `outputSchema` is no valid JSON Schema, or it exceeds a limit. References may only lead "
+        "to other parts of the same schema.",
+        '{"outputSchema": {"type": "objekt"}}',
+        "Correct the schema where the pointer leads. The draft is 2020-12 unless `$schema` names another.",
+    ),
+)
+
+RULES: dict[str, Rule] = {
+    rule.id: rule for rule in (*_DOCUMENT, *_GRAPH, *_IDS, *_GROUPS, *_LEGACY, *_STEPS, *_EXPRESSIONS, *_SCHEMAS)
+}
+"""Every rule by its id, family by family."""

@@ -1,0 +1,61 @@
+"""All step types. A new one is a module beside this one, and a line here."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from service.definition.steps.kind import Kind
+from service.definition.steps.task import TASK
+from service.definition.steps.timer import TIMER
+
+_LATER = (
+    "http",
+    "agent",
+    "event.wait",
+    "data.set",
+    "data.map",
+    "data.filter",
+    "loop",
+    "sys.sub_workflow",
+)
+_LATER_HUMAN = ("human.form", "human.url_redirect", "human.doc_upload")
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("start", is_special=True),
+        Kind("end", is_special=True),
+        Kind("human.confirm", is_human=True),
+        TASK,
+        TIMER,
+        Kind("gateway.exclusive_split", is_special=True, splits=True, decides=True),
+        Kind("gateway.inclusive_split", is_special=True, splits=True, decides=True),
+        Kind("gateway.parallel_split", is_special=True, splits=True),
+        Kind("gateway.parallel_join", is_special=True),
+        *(Kind(name, is_supported=False, is_human=True) for name in _LATER_HUMAN),
+        *(Kind(name, is_supported=False) for name in _LATER),
+    )
+}
+"""Each step type by its name."""
+
+
+def alias(name: str) -> str:
+    """Write a type as system A's enum does: HUMAN_CONFIRM for human.confirm."""
+    return name.upper().replace(".", "_")
+
+
+def kind_of(written: str) -> Kind | None:
+    """Find a step type by its name or alias."""
+    return KINDS.get(_BY_ALIAS.get(written, written))
+
+
+def nearest(written: str) -> str | None:
+    """Guess which type was meant."""
+    plain = written.lower().replace("-", "_").replace(" ", "_")
+    guesses = get_close_matches(plain[:100], KINDS, n=1, cutoff=0.6)
+    if not guesses and "." not in plain:
+        guesses = [name for name in KINDS if name.split(".")[-1] == plain]
+    return guesses[0] if guesses else None
+
+
+_BY_ALIAS = {alias(name): name for name in KINDS}

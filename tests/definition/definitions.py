@@ -1,0 +1,116 @@
+"""Definitions for the tests, and ways to write them shortly."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+TYPES = {
+    "start": "start",
+    "end": "end",
+    "if": "gateway.exclusive_split",
+    "some": "gateway.inclusive_split",
+    "all": "gateway.parallel_split",
+    "join": "gateway.parallel_join",
+}
+
+
+def step(id: str, type: str, **more: Any) -> dict[str, Any]:
+    return {"id": id, "type": type, **more}
+
+
+def chain(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Put steps between a start and an end."""
+    steps = (step("start", "start"), *steps, step("end", "end"))
+    transitions = [
+        {"id": f"t{n}", "fromStepId": before["id"], "toStepId": after["id"]}
+        for n, (before, after) in enumerate(pairwise(steps), start=1)
+    ]
+    return {"id": "d", "name": "D", "steps": list(steps), "stepTransitions": transitions, **more}
+
+
+def definition(picture: str) -> dict[str, Any]:
+    """Read `start > if; if > a?, b!`, where `?` gives a transition a condition and `!` makes it the default."""
+    steps: dict[str, dict[str, Any]] = {}
+    transitions: list[dict[str, Any]] = []
+    for line in picture.split(";"):
+        source, _, targets = (part.strip() for part in line.partition(">"))
+        for target in (part.strip() for part in targets.split(",")):
+            id = target.rstrip("?!")
+            for name in (source, id):
+                steps.setdefault(name, step(name, TYPES.get(name, "human.confirm")))
+            transition: dict[str, Any] = {"id": f"t{len(transitions) + 1}", "fromStepId": source, "toStepId": id}
+            if target.endswith("?"):
+                transition["condition"] = {"type": "jsonata", "src": f"__context__.{id}"}
+            if target.endswith("!"):
+                transition["isDefault"] = True
+            transitions.append(transition)
+    return {"id": "d", "name": "D", "steps": list(steps.values()), "stepTransitions": transitions}
+
+
+_HANDLE = {"reactFlow": {"handle": {"sourceHandle": "out", "targetHandle": "in"}}}
+
+VERIFICATION: dict[str, Any] = {
+    "id": "verification",
+    "name": "Verification of a customer",
+    "steps": [
+        {"id": "start", "type": "start", "name": "Start", "ui": {"reactFlow": {"position": {"x": 0, "y": 0}}}},
+        {
+            "id": "verify",
+            "type": "human.confirm",
+            "name": "Verify the documents",
+            "outputSchema": {
+                "type": "object",
+                "properties": {"verified": {"type": "boolean"}},
+                "required": ["verified"],
+            },
+            "group": {"groupId": "g1", "order": 0},
+            "ui": {"reactFlow": {"position": {"x": 0, "y": 80}}},
+        },
+        {"id": "end", "type": "end", "name": "End", "ui": {"reactFlow": {"position": {"x": 0, "y": 160}}}},
+    ],
+    "stepTransitions": [
+        {"id": "t1", "fromStepId": "start", "toStepId": "verify", "ui": _HANDLE},
+        {"id": "t2", "fromStepId": "verify", "toStepId": "end", "ui": _HANDLE},
+    ],
+    "stepGroups": [{"id": "g1", "name": "Verification", "stepIds": ["verify"]}],
+}
+
+REVIEW_LOOP: dict[str, Any] = {
+    "id": "incorporation",
+    "name": "Incorporation with a review",
+    "steps": [
+        {"id": "start", "type": "start", "name": "Start"},
+        {"id": "questionnaire", "type": "HUMAN_CONFIRM", "name": "Fill in the questionnaire"},
+        {
+            "id": "approve",
+            "type": "human.confirm",
+            "name": "Approve it",
+            "outputSchema": {"required": ["issueFound"]},
+        },
+        {"id": "issues", "type": "gateway.exclusive_split", "name": "Issues?"},
+        {"id": "file", "type": "human.confirm", "activationPolicy": {"defaultStatus": "NotStarted"}},
+        {"id": "end", "type": "end"},
+    ],
+    "stepTransitions": [
+        {"id": "t1", "fromStepId": "start", "toStepId": "questionnaire"},
+        {"id": "t2", "fromStepId": "questionnaire", "toStepId": "approve"},
+        {"id": "t3", "fromStepId": "approve", "toStepId": "issues"},
+        {
+            "id": "t4",
+            "fromStepId": "issues",
+            "toStepId": "questionnaire",
+            "condition": {"src": "__steps__.approve.outputData.issueFound = true"},
+            "label": "Issue reported",
+            "onArrival": {"status": "InProgress"},
+        },
+        {"id": "t5", "fromStepId": "issues", "toStepId": "file", "isDefault": True},
+        {"id": "t6", "fromStepId": "file", "toStepId": "end"},
+    ],
+    "inputSchema": {"type": "object"},
+    "outputExpression": "{% __steps__.file %}",
+}
+
+PARALLEL = definition("start > all; all > a, b, c; a > join; b > join; c > join; join > d; d > end") | {
+    "name": "Parallel"
+}
