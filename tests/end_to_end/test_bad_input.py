@@ -247,17 +247,14 @@ def test_a_step_run_id_that_is_none_is_refused(place, id):
     refusal(place, "GetStepRun", "NOT_FOUND", "STEP_RUN_NOT_FOUND", step_run_id=id)
 
 
-NO_VISIT = pytest.mark.xfail(reason="the engine says STEP_NOT_WAITING of a visit that was never made")
-
-
 @pytest.mark.parametrize("request_", ["CompleteStep by run", "UpdateStep by run"])
 @pytest.mark.parametrize(
     ("id", "reason"),
     [
         (f"{UNKNOWN}/a/1", "EXECUTION_NOT_FOUND"),
         ("$execution/unknown/1", "STEP_NOT_FOUND"),
-        pytest.param("$execution/a/7", "STEP_RUN_NOT_FOUND", marks=NO_VISIT),
-        pytest.param("$execution/b/1", "STEP_RUN_NOT_FOUND", marks=NO_VISIT),
+        ("$execution/a/7", "STEP_RUN_NOT_FOUND"),
+        ("$execution/b/1", "STEP_RUN_NOT_FOUND"),
     ],
 )
 def test_a_step_run_that_is_not_there_is_not_found(place, request_, id, reason):
@@ -552,14 +549,11 @@ def test_completing_a_step_again_in_the_same_words_changes_nothing(api):
     assert everything(api) == before
 
 
-LIKE_TRUE = pytest.mark.xfail(reason="the engine takes 1 and true for the same output")
-
-
 @pytest.mark.parametrize(
     "other",
     [
         {"output_json": '{"x": 2}'},
-        pytest.param({"output_json": '{"x": true}'}, marks=LIKE_TRUE),
+        {"output_json": '{"x": true}'},
         {"outcome": "BAD"},
         {"output_json": ""},
     ],
