@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from service.domain.errors import Exhausted
@@ -58,3 +60,21 @@ def test_each_failed_launch_waits_longer_for_the_next(fresh_database, far_away, 
 
     assert delays == sorted(delays)
     assert delays[-1] > 2 * delays[0]
+
+
+def test_a_start_that_temporal_refuses_for_good_has_failed_to_start(
+    fresh_database, temporal_address, workspace, request
+):
+    database.connect(fresh_database())
+    request.getfixturevalue("a_version")
+    gateway = TemporalGateway(temporal_address, "default", "q" * 2_000)  # longer than Temporal allows
+
+    execution, _ = Starter(gateway, Plans(plans.get).get, lambda: False).start(an_order(workspace, 1))
+    gateway.close()
+
+    assert (execution.status, execution.phase) == ("FAILED_TO_START", "NONE")
+    error = json.loads(execution.error)
+    assert error["code"] == "START_REFUSED"
+    assert "Temporal refuses the start" in error["message"]
+    assert execution.end_time is not None
+    assert Launcher(gateway).sweep() == 0
