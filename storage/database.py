@@ -49,6 +49,14 @@ class Violation(Exception):
         self.constraint = constraint
 
 
+class Overtaken(Violation, Conflict):
+    """A statement refers to a row that is not there: it has been deleted since it was looked up."""
+
+    def __init__(self, constraint: str) -> None:
+        Conflict.__init__(self, "CONCURRENT_CHANGE", "what this call is about has just been deleted; try again")
+        self.constraint = constraint
+
+
 class _Database(peewee.PostgresqlDatabase):
     """Peewee's handle without its pool, which probes and connects under one lock for the whole process."""
 
@@ -240,7 +248,8 @@ def _refusal(error: BaseException) -> Exception | None:
     if isinstance(error, ValueError):
         return Invalid("INVALID_FIELD", "a text has the character NUL") if str(error).startswith(_NUL) else None
     if isinstance(error, psycopg2.IntegrityError):
-        return Violation(error.diag.constraint_name or "")
+        kind = Overtaken if isinstance(error, psycopg2.errors.ForeignKeyViolation) else Violation
+        return kind(error.diag.constraint_name or "")
     state = getattr(error, "pgcode", None) or ""
     if state in _CONFLICTS:
         return Conflict("CONCURRENT_CHANGE", "another call is changing the same thing; try again")

@@ -103,11 +103,24 @@ def test_everything_at_once_ends_in_order(api, template, round_):
         "VERSION_NOT_PUBLISHED",
         "VERSION_NOT_FOUND",
         "VERSION_IN_USE",
+        "CONCURRENT_CHANGE",
         "TEMPLATE_ARCHIVED",
         "TEMPLATE_HAS_NO_ACTIVE_VERSION",
     }
     assert set(reasons(outcomes)) <= allowed
     assert_active_is_published(api, template)
+
+
+@ROUNDS
+@pytest.mark.parametrize("method", ["DeleteVersion", "DeleteTemplate"])
+def test_what_is_deleted_is_not_started(api, template, method, round_):
+    version = an_active(api, template) if method == "DeleteTemplate" else a_published(api, template)
+    target = {"template_id": template.id} if method == "DeleteTemplate" else {"version_id": version.id}
+
+    outcomes = at_once(lambda: api.call("StartExecution", **target), lambda: api.call(method, **target))
+
+    in_use, not_found = f"{method[6:].upper()}_IN_USE", f"{method[6:].upper()}_NOT_FOUND"
+    assert reasons(outcomes) in ([in_use], [not_found], ["CONCURRENT_CHANGE"])
 
 
 @ROUNDS

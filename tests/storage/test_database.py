@@ -170,6 +170,16 @@ def test_a_violated_constraint_is_told_in_the_products_words(numbers):
     assert violation.value.constraint == "small"
 
 
+def test_a_row_that_was_deleted_meanwhile_is_a_conflict(numbers):
+    query("CREATE TABLE others (number integer CONSTRAINT known REFERENCES numbers (number))")
+
+    with pytest.raises(Conflict, match="has just been deleted; try again"):
+        query("INSERT INTO others VALUES (1)")
+    unknown = Invalid("INVALID_FIELD", "unknown")
+    with pytest.raises(Invalid, match="unknown"), refusing(known=unknown):
+        query("INSERT INTO others VALUES (1)")
+
+
 def test_a_nul_is_refused_and_no_connection_is_lost(connected):
     with pytest.raises(Invalid, match="NUL"):
         query("SELECT %s", ("a\0b",))
