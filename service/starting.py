@@ -88,7 +88,7 @@ class Starter:
         """The execution that the same request started before, with its step runs so far."""
         with connection():
             earlier = executions.by_request(order.workspace, order.request_id)
-            runs = step_runs.of_execution(order.workspace, earlier.id) if earlier is not None else []
+            runs = step_runs.newest(order.workspace, earlier.id) if earlier is not None else []
         if earlier is not None and earlier.request_digest != order.request_digest:
             raise _reused(order)
         return None if earlier is None else (earlier, runs)

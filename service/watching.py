@@ -51,6 +51,8 @@ def follow(
             execution = acting.get(workspace, execution_id)
             behind = execution.last_number > after
             entries = ledger.entries(workspace, execution_id, after=after, limit=BATCH) if behind else []
+        if entries and entries[-1]["number"] > execution.last_number:
+            execution = acting.get(workspace, execution_id)  # it went on between the two looks
         if entries or first:
             yield execution, entries
             first, pause = False, SHORTEST

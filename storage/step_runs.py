@@ -13,8 +13,18 @@ from storage.database import query
 COLUMNS = ", ".join(field.name for field in fields(StepRun))
 
 
-def of_execution(
-    workspace: str, execution_id: str, *, step_id: str = "", status: str = "", after: int = 0, limit: int = 1_000
+NEWEST = 1_000
+"""Step runs that are told with an execution."""
+
+
+def newest(workspace: str, execution_id: str) -> list[StepRun]:
+    """List the newest step runs of an execution in the order of their start."""
+    where = "WHERE workspace = %s AND execution_id = %s ORDER BY create_number DESC LIMIT %s"
+    return _all(workspace, where, (workspace, execution_id, NEWEST))[::-1]
+
+
+def page(
+    workspace: str, execution_id: str, *, step_id: str = "", status: str = "", after: int = 0, limit: int
 ) -> list[StepRun]:
     """List an execution's step runs in the order of their start, from the one after ledger number `after`."""
     conditions = "workspace = %s AND execution_id = %s AND create_number > %s"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from heddle.v1.entity_pb2 import Entity
@@ -19,6 +20,11 @@ from service.domain.errors import Invalid
 from service.domain.execution import Execution
 from service.domain.step_run import StepRun
 from service.rpc.messages import time_message
+
+ROOM = 2 * 1024 * 1024
+"""Bytes of step runs or ledger entries in one answer: a client takes 4 MiB, and an execution has up to 1.25 of them."""
+
+M = TypeVar("M", bound=Message)
 
 
 def execution_message(execution: Execution, *, with_values: bool = True) -> ExecutionMessage:
@@ -62,6 +68,30 @@ def execution_message(execution: Execution, *, with_values: bool = True) -> Exec
 def step_run_messages(runs: Iterable[StepRun], plan: Plan) -> list[StepRunMessage]:
     """Tell step runs of one execution, with what its plan says of their steps."""
     return [_step_run_message(run, plan) for run in runs]
+
+
+def fitting(messages: Iterable[Message]) -> int:
+    """Count how many messages an answer has room for, from the first one on, which always goes in."""
+    room = ROOM
+    count = 0
+    for message in messages:
+        room -= message.ByteSize()
+        if room < 0 < count:
+            break
+        count += 1
+    return count
+
+
+def newest_fitting(messages: Sequence[M]) -> Sequence[M]:
+    """Leave the oldest out when an answer has no room for all."""
+    return messages[len(messages) - fitting(reversed(messages)) :]
+
+
+def portions(messages: Sequence[M]) -> Iterator[Sequence[M]]:
+    """Spread messages over answers that have room for them; over one when there are none."""
+    yield messages[: (count := fitting(messages))]
+    while messages := messages[count:]:
+        yield messages[: (count := fitting(messages))]
 
 
 def _step_run_message(run: StepRun, plan: Plan) -> StepRunMessage:

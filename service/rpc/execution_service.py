@@ -19,7 +19,14 @@ from service.plans import Plans
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
-from service.rpc.execution_messages import execution_message, ledger_entry_message, ledger_number, step_run_messages
+from service.rpc.execution_messages import (
+    execution_message,
+    ledger_entry_message,
+    ledger_number,
+    newest_fitting,
+    portions,
+    step_run_messages,
+)
 from service.rpc.messages import target_of, value_of
 from service.rpc.paging import Page
 from service.rpc.status import rpc
@@ -46,10 +53,10 @@ class ExecutionService(ExecutionServiceServicer):
         execution, runs = self._starter.start(_order(request, call))
         if holds is not None and not holds(execution):
             execution = watching.until(call.workspace, execution.id, holds, seconds_left(call))
-            runs = step_runs.of_execution(call.workspace, execution.id)
+            runs = step_runs.newest(call.workspace, execution.id)
         plan = self._plans.get(call.workspace, execution.plan_digest)
         return pb.StartExecutionResponse(
-            execution=execution_message(execution), step_runs=step_run_messages(runs, plan)
+            execution=execution_message(execution), step_runs=newest_fitting(step_run_messages(runs, plan))
         )
 
     @rpc
@@ -71,9 +78,8 @@ class ExecutionService(ExecutionServiceServicer):
         after = ledger_number("after_number", request.after_number)
         with self._watchers.one_more():
             for execution, entries in watching.follow(call.workspace, id, after, lambda: self._wants_more(call)):
-                yield pb.WatchExecutionResponse(
-                    execution=execution_message(execution), entries=map(ledger_entry_message, entries)
-                )
+                for portion in portions([ledger_entry_message(entry) for entry in entries]):
+                    yield pb.WatchExecutionResponse(execution=execution_message(execution), entries=portion)
 
     def _wants_more(self, call: Call) -> bool:
         if self._watchers.stopping.is_set():

@@ -7,7 +7,7 @@ from heddle.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 from service import acting
 from service.domain import fields
 from service.rpc.call import Call
-from service.rpc.execution_messages import ledger_entry_message, ledger_number
+from service.rpc.execution_messages import fitting, ledger_entry_message, ledger_number
 from service.rpc.paging import Page
 from service.rpc.status import rpc
 from storage import ledger
@@ -22,5 +22,6 @@ class LedgerService(LedgerServiceServicer):
         execution = acting.get(call.workspace, fields.required("execution_id", request.execution_id))
         after = int(page.after or ledger_number("after_number", request.after_number))
         found = ledger.entries(call.workspace, execution.id, after=after, limit=page.limit)
-        items, token = page.cut(found, lambda entry: str(entry["number"]))
-        return pb.ListLedgerEntriesResponse(entries=map(ledger_entry_message, items), next_page_token=token)
+        messages = [ledger_entry_message(entry) for entry in found]
+        items, token = page.within(fitting(messages)).cut(found, lambda entry: str(entry["number"]))
+        return pb.ListLedgerEntriesResponse(entries=messages[: len(items)], next_page_token=token)

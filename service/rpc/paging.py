@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from service.domain.errors import Invalid
@@ -36,6 +36,10 @@ class Page:
     def limit(self) -> int:
         """How many items to fetch: one more than the page has, to see whether another follows."""
         return self.size + 1
+
+    def within(self, most: int) -> Page:
+        """The same page with fewer items, where an answer has no room for all that it may have."""
+        return replace(self, size=min(self.size, most)) if most else self
 
     def cut(self, items: Sequence[T], position: Callable[[T], str]) -> tuple[Sequence[T], str]:
         """Split what was fetched into the page's items and the token of the next page, empty when there is none."""

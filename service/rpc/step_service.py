@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from heddle.v1 import step_service_pb2 as pb
@@ -22,7 +23,7 @@ from service.plans import Plans
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
-from service.rpc.execution_messages import execution_message, step_run_messages
+from service.rpc.execution_messages import execution_message, fitting, newest_fitting, step_run_messages
 from service.rpc.messages import target_of, value_of
 from service.rpc.paging import Page
 from service.rpc.status import rpc
@@ -46,14 +47,15 @@ class StepService(StepServiceServicer):
         found = (
             []
             if after < 0
-            else step_runs.of_execution(
+            else step_runs.page(
                 call.workspace, execution.id, step_id=request.step_id, status=status, after=after, limit=page.limit
             )
         )
         if request.include_pending and len(found) <= page.size and status in ("", "PENDING"):
             found += _untouched(execution, plan, request.step_id, after)
-        items, token = page.cut(found, lambda run: str(run.create_number))
-        return pb.ListStepRunsResponse(step_runs=step_run_messages(items, plan), next_page_token=token)
+        messages = step_run_messages(found, plan)
+        items, token = page.within(fitting(messages)).cut(found, lambda run: str(run.create_number))
+        return pb.ListStepRunsResponse(step_runs=messages[: len(items)], next_page_token=token)
 
     @rpc
     def GetStepRun(self, request: pb.GetStepRunRequest, call: Call) -> pb.GetStepRunResponse:
@@ -86,8 +88,9 @@ class StepService(StepServiceServicer):
             self._gateway, call.workspace, execution_id, action, request=source, seconds=seconds_left(call)
         )
 
-    def _runs(self, execution: Execution) -> list[StepRunMessage]:
-        return step_run_messages(step_runs.of_execution(execution.workspace, execution.id), self._plan(execution))
+    def _runs(self, execution: Execution) -> Sequence[StepRunMessage]:
+        messages = step_run_messages(step_runs.newest(execution.workspace, execution.id), self._plan(execution))
+        return newest_fitting(messages)
 
     def _plan(self, execution: Execution) -> Plan:
         return self._plans.get(execution.workspace, execution.plan_digest)

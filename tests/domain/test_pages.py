@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from service.definition.rules import RULES
 
+from service.definition.rules import RULES
 from service.domain.lifecycle import LIFECYCLES
 from service.domain.reasons import REASONS
 from tools import error_pages, state_tables

@@ -9,11 +9,11 @@ import threading
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from service.definition.compiling import examine
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from service.definition.compiling import examine
 from service.definition.plan import Plan
 from tests.end_to_end.api import Api
 from tests.end_to_end.replaying import simulate, timeless
