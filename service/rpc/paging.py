@@ -46,8 +46,7 @@ class Page:
         if len(items) <= self.size:
             return items, ""
         last = position(items[self.size - 1]).encode()
-        token = base64.urlsafe_b64encode(_seal(self._list, last) + last).decode().rstrip("=")
-        return items[: self.size], token
+        return items[: self.size], _token(_seal(self._list, last) + last)
 
 
 def _size(asked: int) -> int:
@@ -68,7 +67,7 @@ def _opened(request: Any, call: Call) -> tuple[str, bytes]:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         seal, position = raw[:_SEAL], raw[_SEAL:]
-        if seal == _seal(of_list, position):
+        if seal == _seal(of_list, position) and token == _token(raw):
             return position.decode(), of_list
     except ValueError:
         pass
@@ -77,6 +76,10 @@ def _opened(request: Any, call: Call) -> tuple[str, bytes]:
         "page_token was not made by this list: take next_page_token from an answer to the same request",
         field="page_token",
     )
+
+
+def _token(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _seal(of_list: bytes, position: bytes) -> bytes:
