@@ -156,7 +156,7 @@ _LOOPING = {"map", "filter", "single", "sift", "each", "sort"}
 _SEARCHING = {"match", "contains", "replace", "split"}
 _CLOCK = {"now", "millis"}
 
-_COUNTED = [("regex", 8, "regular expressions"), ("descendant", 2, "times `**`"), ("parent", 4, "times `%`")]
+_COUNTED = [("regex", 8, "a regular expression"), ("descendant", 2, "`**`"), ("parent", 4, "`%`")]
 _MAX_REGEX_LENGTH = 256
 _MAX_REPETITION = 200
 _TIME_OF_DAY = re.compile(r"T.*[0-9]$")
@@ -175,7 +175,7 @@ def _refusals(tree: Node) -> Iterator[Refusal]:
     for kind, limit, what in _COUNTED:
         found = [place.node for place in places if place.node.kind == kind]
         if len(found) > limit:
-            message = f"the expression has more than {limit} {what}"
+            message = f"{what} stands more than {limit} times in the expression"
             yield Refusal("EXPRESSION_TOO_COMPLEX", message, found[limit].start)
     climbing = next((place.node for place in places if place.node.kind == "parent"), None)
     if climbing and any(_may_grow(place) for place in places):

@@ -62,7 +62,7 @@ def test_a_stopped_expression_says_what_was_too_much(source, message):
         ("$f := $join", "$join can only be called here; write function($x) { $join($x) }"),
         ("$pad(?, 5)", "$pad cannot be applied in part; write function($x) { $pad($x, …) }"),
         ("a.(%.b & $x)", "`%` cannot stand together with variables, `$$` or functions of your own"),
-        ("a.**.b.**.c.**", "the expression has more than 2 times `**`"),
+        ("a.**.b.**.c.**", "`**` stands more than 2 times in the expression"),
     ],
 )
 def test_a_refusal_says_what_to_write_instead(source, message):
