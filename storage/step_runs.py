@@ -23,8 +23,8 @@ def newest(workspace: str, execution_id: str) -> list[StepRun]:
     return _all(workspace, where, (workspace, execution_id, NEWEST))[::-1]
 
 
-def page(
-    workspace: str, execution_id: str, *, step_id: str = "", status: str = "", after: int = 0, limit: int
+def of_execution(
+    workspace: str, execution_id: str, *, step_id: str = "", status: str = "", after: int = 0, limit: int = 1_000
 ) -> list[StepRun]:
     """List an execution's step runs in the order of their start, from the one after ledger number `after`."""
     conditions = "workspace = %s AND execution_id = %s AND create_number > %s"

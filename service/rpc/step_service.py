@@ -47,7 +47,7 @@ class StepService(StepServiceServicer):
         found = (
             []
             if after < 0
-            else step_runs.page(
+            else step_runs.of_execution(
                 call.workspace, execution.id, step_id=request.step_id, status=status, after=after, limit=page.limit
             )
         )
