@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -78,12 +79,18 @@ class Plan:
     @cached_property
     def outgoing(self) -> dict[str, tuple[Transition, ...]]:
         """The transitions that leave each step, in the order of the definition."""
-        return {step.id: tuple(t for t in self.transitions if t.source == step.id) for step in self.steps}
+        return self._by_end(lambda transition: transition.source)
 
     @cached_property
     def incoming(self) -> dict[str, tuple[Transition, ...]]:
         """The transitions that enter each step, in the order of the definition."""
-        return {step.id: tuple(t for t in self.transitions if t.target == step.id) for step in self.steps}
+        return self._by_end(lambda transition: transition.target)
+
+    def _by_end(self, end: Callable[[Transition], str]) -> dict[str, tuple[Transition, ...]]:
+        found: dict[str, list[Transition]] = {step.id: [] for step in self.steps}
+        for transition in self.transitions:
+            found[end(transition)].append(transition)
+        return {step_id: tuple(transitions) for step_id, transitions in found.items()}
 
     @cached_property
     def feeders(self) -> dict[str, dict[str, frozenset[str]]]:
@@ -140,4 +147,5 @@ class Plan:
 
 def _present(part: Step | Transition) -> dict[str, Json]:
     values = {name: getattr(part, name) for name in part.__slots__}
-    return {name: value for name, value in values.items() if value not in (None, {}, False)}
+    defaults = {field.name: field.default for field in fields(part)}
+    return {name: value for name, value in values.items() if value is not defaults[name] and value != {}}

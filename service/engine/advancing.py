@@ -260,11 +260,13 @@ def _not_open(state: State, step_id: str, visit: int, verb: str) -> Refused:
 
 
 def _settle(run: Run, moves: int) -> None:
-    """Move tokens until none can move by itself, or the moves are used up."""
+    """Move tokens until none can move by itself; with the moves used up, stop where tokens are on their way."""
     state = run.state
-    while state.status == OPEN and moves > 0:
-        moves -= 1
+    while state.status == OPEN:
         if state.tokens:
+            if moves <= 0:
+                return
+            moves -= 1
             _move(run, state.tokens[0])
         elif join := joins.ready(run.plan, state):
             step = run.plan.step[join]

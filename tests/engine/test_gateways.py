@@ -157,9 +157,17 @@ def test_a_join_waits_for_a_token_that_may_come_around_a_back_edge():
 
 
 def test_joins_that_wait_for_each_other_fire_in_the_order_of_the_definition():
-    player = Player(
-        a_plan("start > ps; ps > pj1, pj2; pj1 > ps3; ps3 > pj2, x; pj2 > ps4; ps4 > pj1, y; x > z; y > z; z > end")
+    picture = (
+        "start > ps; ps > pj1, pj2; pj1 > xs1; xs1 > pj2 if false, x; pj2 > xs2; xs2 > pj1 if false, y; "
+        "x > z; y > z; z > end"
     )
+    player = Player(a_plan(picture))
 
-    assert player.is_open
-    assert completed(player).index("pj1") < completed(player).index("pj2")
+    assert player.open == ["x/1", "y/1"]
+    assert [step for step in completed(player) if step.startswith("pj")] == ["pj1", "pj2"]
+
+
+def test_joins_that_feed_each_other_for_ever_are_stopped():
+    player = Player(a_plan("start > ps; ps > pj1, pj2; pj1 > ps3; ps3 > pj2, x; pj2 > ps4; ps4 > pj1, y; x > z; y > z"))
+
+    assert player.entries[-1].data["error"]["code"] == "RUNAWAY_LOOP"

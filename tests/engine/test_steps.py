@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from service.definition.plan import Plan
-from service.engine.advancing import advance, open_commands, phase
+from service.engine.advancing import advance, may_proceed, open_commands, phase
 from service.engine.commands import RunTask, SetTimer, Withdraw
 from service.engine.observations import (
     Cancelled,
+    Proceeded,
     Started,
     StepCompleted,
     StepUpdated,
@@ -365,3 +366,18 @@ def test_one_advance_makes_a_bounded_number_of_moves():
 
     assert len(outcome.entries) == 51
     assert outcome.state.tokens
+
+
+def test_an_advance_that_stops_before_a_join_fires_is_taken_up_again():
+    picture = "start > ps; ps > pj, pj2; pj > a; pj2 > a; a > end"
+    plan = a_plan(picture)
+    whole = Player(plan).entries
+
+    for moves in range(1, len(whole)):
+        outcome = advance(plan, State(), Started(None), NOW, moves=moves)
+        entries = list(outcome.entries)
+        while may_proceed(outcome.state):
+            outcome = advance(plan, outcome.state, Proceeded(), NOW, moves=moves)
+            entries += outcome.entries
+
+        assert entries == whole
