@@ -68,7 +68,7 @@ class ExecutionWorkflow:
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
         self._work: dict[str, asyncio.Task[None]] = {}  # by key of the step run
-        self._tasks = 0  # activities under way
+        self._running: set[str] = set()  # keys of step runs whose task is under way
         self._begun = False
         self._broken: Exception | None = None  # a defect: fails the workflow task, which is then tried again
 
@@ -134,7 +134,7 @@ class ExecutionWorkflow:
         self._unwritten_bytes += sum(json_size(entry.data) for entry in outcome.entries)
         for command in outcome.commands:
             self._obey(command)
-        if self._unwritten and self._clock is None and (self._tasks or not self._is_durable()):
+        if self._unwritten and self._clock is None and (self._running or not self._is_durable()):
             self._clock = asyncio.create_task(self._grow_old())
 
     def _is_awake(self) -> bool:
@@ -146,11 +146,12 @@ class ExecutionWorkflow:
         match command:
             case RunTask():
                 if not self._is_draining():
-                    self._tasks += 1
+                    self._running.add(command.key)
                     self._begin(command.key, self._run_task(command))
             case SetTimer():
                 self._begin(command.key, self._set_timer(command))
             case Withdraw():
+                self._running.discard(command.key)
                 if (work := self._work.pop(command.key, None)) is not None:
                     work.cancel()
 
@@ -160,6 +161,7 @@ class ExecutionWorkflow:
             if self._work.get(key) is not asyncio.current_task():
                 return
             del self._work[key]
+            self._running.discard(key)
             try:
                 self._observe(observation)
             except Exception as error:
@@ -186,8 +188,6 @@ class ExecutionWorkflow:
             )
         except Exception as error:  # also a result that cannot be read: no error of a task may stop the workflow
             return TaskFailed(command.key, command.attempt, as_error(error, command))
-        finally:
-            self._tasks -= 1
         return TaskCompleted(command.key, command.attempt, result)
 
     async def _set_timer(self, command: SetTimer) -> Observation:
@@ -205,7 +205,7 @@ class ExecutionWorkflow:
             or self._state.status != OPEN
             or len(self._unwritten) >= FULL_ENTRIES
             or self._unwritten_bytes >= FULL_BYTES
-            or (self._tasks == 0 and not may_proceed(self._state) and self._is_durable())
+            or (not self._running and not may_proceed(self._state) and self._is_durable())
         )
 
     def _is_durable(self) -> bool:
@@ -240,7 +240,7 @@ class ExecutionWorkflow:
     # Continue as new.
 
     def _may_continue_as_new(self) -> bool:
-        return self._history_is_long(1) and self._tasks == 0 and self._state.status == OPEN
+        return self._history_is_long(1) and not self._running and self._state.status == OPEN
 
     def _is_draining(self) -> bool:
         return self._history_is_long(DRAIN)
@@ -258,7 +258,7 @@ class ExecutionWorkflow:
                 await self._write()
             else:
                 await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
-        if self._state.status == OPEN and self._tasks == 0:
+        if self._state.status == OPEN and not self._running:
             workflow.continue_as_new(replace(self._order, state=self._state.to_json()))
 
 

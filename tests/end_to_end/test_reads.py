@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -28,12 +29,19 @@ def pages(api: Api, method: str, page_size: int, **fields: Any) -> Iterator[Any]
             return
 
 
+@pytest.fixture(scope="module")
+def reader(heddle) -> Callable[[], Api]:
+    """Callers who only read what they have made once, each in a workspace of its own."""
+    return lambda: Api(heddle.channel, f"reads-{secrets.token_hex(6)}")
+
+
 # Executions.
 
 
-@pytest.fixture
-def executions(api) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def executions(reader) -> tuple[Api, dict[str, str]]:
     """Executions that differ in what lists are narrowed by; their ids by name, in the order of their start."""
+    api = reader()
     first = api.publish(ONE_STEP)
     second = api.publish(PARALLEL, label="2", template_id=first.template_id)
     other = api.publish(definition("start > timer; timer > end", timer={"duration": "PT1H"}))
@@ -51,7 +59,7 @@ def executions(api) -> dict[str, str]:
     }
     api.complete(ids["completed"], "a", {"x": 1})
     api.call("CancelExecution", execution_id=ids["cancelled"])
-    return ids | {"template": first.template_id, "first": first.id, "second": second.id, "other": other.id}
+    return api, ids | {"template": first.template_id, "first": first.id, "second": second.id, "other": other.id}
 
 
 @pytest.mark.parametrize(
@@ -77,12 +85,13 @@ def executions(api) -> dict[str, str]:
         ({"parent_execution_id": "waiting"}, []),
     ],
 )
-def test_executions_are_listed_newest_first_by_every_filter(api, executions, fields, expected):
-    wanted = {name: executions.get(value, value) if isinstance(value, str) else value for name, value in fields.items()}
+def test_executions_are_listed_newest_first_by_every_filter(executions, fields, expected):
+    api, ids = executions
+    wanted = {name: ids.get(value, value) if isinstance(value, str) else value for name, value in fields.items()}
 
     found = api.call("ListExecutions", **wanted).executions
 
-    names = {id: name for name, id in executions.items()}
+    names = {id: name for name, id in ids.items()}
     assert [names[execution.id] for execution in found] == expected
 
 
@@ -148,13 +157,14 @@ def test_a_page_has_fifty_items_and_at_most_two_hundred(api):
 # Step runs.
 
 
-@pytest.fixture
-def reviewed(api) -> str:
+@pytest.fixture(scope="module")
+def reviewed(reader) -> tuple[Api, str]:
     """An execution that has gone through a loop once and waits."""
+    api = reader()
     id = api.start(REVIEW_LOOP).execution.id
     for step, output in [("questionnaire", None), ("approve", {"issueFound": True}), ("questionnaire", None)]:
         api.complete(id, step, output)
-    return id
+    return api, id
 
 
 REVIEWED = [
@@ -187,17 +197,19 @@ NOT_REACHED = [("file", 0, "PENDING"), ("end", 0, "PENDING")]
     ],
 )
 @pytest.mark.parametrize("page_size", [1, 3, 200])
-def test_step_runs_are_listed_in_order_by_every_filter(api, reviewed, fields, expected, page_size):
-    found = [page.step_runs for page in pages(api, "ListStepRuns", page_size, execution_id=reviewed, **fields)]
+def test_step_runs_are_listed_in_order_by_every_filter(reviewed, fields, expected, page_size):
+    api, id = reviewed
+    found = [page.step_runs for page in pages(api, "ListStepRuns", page_size, execution_id=id, **fields)]
 
     assert [(run.step_id, run.visit, status(run)) for page in found for run in page] == expected
     assert all(len(page) <= page_size for page in found)
 
 
-def test_a_step_that_was_not_reached_has_its_name_and_nothing_else(api, reviewed):
-    *_, file, _ = api.call("ListStepRuns", execution_id=reviewed, include_pending=True).step_runs
+def test_a_step_that_was_not_reached_has_its_name_and_nothing_else(reviewed):
+    api, id = reviewed
+    *_, file, _ = api.call("ListStepRuns", execution_id=id, include_pending=True).step_runs
 
-    assert (file.id, file.step_type, file.step_name) == (f"{reviewed}/file/0", "human.confirm", "file")
+    assert (file.id, file.step_type, file.step_name) == (f"{id}/file/0", "human.confirm", "file")
     assert [field.name for field, _ in file.ListFields()] == [
         "id",
         "execution_id",
@@ -217,8 +229,9 @@ def test_a_parked_step_is_pending_too(api):
     assert [(run.step_id, run.visit) for run in found] == [("a", 1), ("end", 0)]
 
 
-def test_every_step_run_of_a_list_can_be_got_by_its_id(api, reviewed):
-    for run in api.call("ListStepRuns", execution_id=reviewed).step_runs:
+def test_every_step_run_of_a_list_can_be_got_by_its_id(reviewed):
+    api, id = reviewed
+    for run in api.call("ListStepRuns", execution_id=id).step_runs:
         assert api.call("GetStepRun", step_run_id=run.id).step_run == run
 
 
@@ -237,12 +250,11 @@ def test_step_runs_show_what_was_given_and_got(api):
 
 @pytest.mark.parametrize("page_size", [1, 4, 200])
 @pytest.mark.parametrize("after", [0, 1, 5, 99])
-def test_the_ledger_is_paged_in_order_from_a_number(api, reviewed, page_size, after):
-    known = api.execution(reviewed).last_ledger_number
+def test_the_ledger_is_paged_in_order_from_a_number(reviewed, page_size, after):
+    api, id = reviewed
+    known = api.execution(id).last_ledger_number
 
-    found = [
-        page.entries for page in pages(api, "ListLedgerEntries", page_size, execution_id=reviewed, after_number=after)
-    ]
+    found = [page.entries for page in pages(api, "ListLedgerEntries", page_size, execution_id=id, after_number=after)]
 
     assert [entry.number for page in found for entry in page] == list(range(after + 1, known + 1))
     assert {len(page) for page in found[:-1]} <= {page_size}
@@ -263,16 +275,14 @@ def test_a_ledger_that_grows_between_pages_goes_on_without_a_gap(api):
 # Values too large to be told all at once.
 
 
-@pytest.fixture
-def heavy(api) -> str:
-    """An execution whose outputs are more than a client takes in one answer."""
-    id = api.start(LOOP).execution.id
+def test_answers_tell_as_much_as_a_client_takes(api):
+    heavy = api.start(LOOP).execution.id
     for _ in range(18):
-        api.complete(id, "a", {"again": True, "x": "x" * BIG})
-    return id
+        answer = api.complete(heavy, "a", {"again": True, "x": "x" * BIG})
 
-
-def test_answers_tell_as_much_as_a_client_takes(api, heavy):
+    newest = [run.visit for run in answer.step_runs if run.step_id == "a"]
+    assert newest == list(range(newest[0], 20))
+    assert len(newest) > 4
     ledger = [page.entries for page in pages(api, "ListLedgerEntries", 200, execution_id=heavy)]
     runs = [page.step_runs for page in pages(api, "ListStepRuns", 200, execution_id=heavy, include_pending=True)]
     watched = api.call("WatchExecution", execution_id=heavy)
@@ -287,11 +297,3 @@ def test_answers_tell_as_much_as_a_client_takes(api, heavy):
     assert len(runs) > 1
     visits = [run.visit for page in runs for run in page if run.step_id == "a"]
     assert visits == list(range(1, 20))
-
-
-def test_a_completion_tells_the_newest_step_runs_that_a_client_takes(api, heavy):
-    answer = api.complete(heavy, "a", {"again": True, "x": "x" * BIG})
-
-    visits = [run.visit for run in answer.step_runs if run.step_id == "a"]
-    assert visits == list(range(visits[0], 21))
-    assert len(visits) > 4
