@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -17,7 +18,7 @@ from grpc_status import rpc_status
 from heddle.v1.finding_pb2 import DefinitionFindings, Finding
 from tests.end_to_end.api import SERVICES, Api, Refusal, entity, refused, status
 from tests.end_to_end.definitions import definition
-from tests.end_to_end.world import REQUESTS, SHORT, World, build, everything, method_of, send
+from tests.end_to_end.world import REQUESTS, SHORT, World, build, everything, method_of, outline, send
 
 KIB = 1024
 UNKNOWN = "0197c5a0-0000-7000-8000-000000000000"
@@ -32,17 +33,21 @@ class Place:
     stored: list[Any]
 
     def assert_unchanged(self) -> None:
-        before, self.stored = self.stored, everything(self.api)  # one test that changes something fails alone
+        before, self.stored = self.stored, outline(self.api)  # one test that changes something fails alone
 
         assert self.stored == before
 
 
 @pytest.fixture(scope="module")
-def place(heddle) -> Place:
+def place(heddle) -> Iterator[Place]:
     """One world for all tests that change nothing."""
     api = Api(heddle.channel, f"bad-{secrets.token_hex(6)}")
     ids = build(api)
-    return Place(api, ids, everything(api))
+    place = Place(api, ids, outline(api))
+    before = everything(api)
+    yield place
+
+    assert everything(api) == before
 
 
 def refusal(place: Place, request: str, code: str, reason: str, field: str | None = None, /, **changes: Any) -> Refusal:

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from tests.end_to_end.api import SERVICES, Api
-from tests.end_to_end.world import REQUESTS, World, build, everything, method_of, send
+from tests.end_to_end.world import REQUESTS, World, build, everything, method_of, outline, send
 
 MISSING = "0197c5a0-0000-7000-8000-000000000000"
 ABROAD, NOWHERE = "abroad", "nobody"  # keys and entity ids of the same length
@@ -81,12 +81,12 @@ def test_every_way_to_name_a_thing_is_tried():
 @pytest.mark.parametrize(("request_", "field"), [place for place in PLACES if place != ("CreateLink", "entity")])
 def test_what_is_theirs_is_answered_as_what_is_nobodys(pair, request_, field):
     foreign, missing = named(field, pair.theirs)
-    stored = everything(pair.there)
+    stored = outline(pair.there)
 
     answers = [outcome(pair, request_, {field: value}) for value in (foreign, missing)]
 
     assert answers[0].replace(text_of(foreign), text_of(missing)) == answers[1]
-    assert everything(pair.there) == stored
+    assert outline(pair.there) == stored
 
 
 def named(field: str, theirs: World) -> tuple[Any, Any]:

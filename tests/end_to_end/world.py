@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from string import Template
 from typing import Any
 
@@ -139,18 +138,24 @@ def build(api: Api) -> World:
     }
 
 
+def outline(api: Api) -> list[Message]:
+    """What changes with everything that a workspace has stored: every record with its etag, revision or digest."""
+    templates = api.call("ListTemplates")
+    versions = [api.call("ListVersions", template_id=template.id) for template in templates.templates]
+    return [templates, *versions, api.call("ListLinks"), api.call("ListExecutions")]
+
+
 def everything(api: Api) -> list[Message]:
     """All that a workspace has stored, as its callers can read it."""
-    return list(_everything(api))
-
-
-def _everything(api: Api) -> Iterator[Message]:
-    for template in api.call("ListTemplates").templates:
-        yield template
-        for version in api.call("ListVersions", template_id=template.id).versions:
-            yield api.call("GetVersion", version_id=version.id)
-    yield api.call("ListLinks")
-    for execution in api.call("ListExecutions").executions:
-        yield api.call("GetExecution", execution_id=execution.id)
-        yield api.call("ListStepRuns", execution_id=execution.id)
-        yield api.call("ListLedgerEntries", execution_id=execution.id)
+    lists = outline(api)
+    versions = [version.id for list in lists[1:-2] for version in list.versions]
+    executions = [execution.id for execution in lists[-1].executions]
+    return [
+        *lists,
+        *(api.call("GetVersion", version_id=id) for id in versions),
+        *(
+            api.call(method, execution_id=id)
+            for id in executions
+            for method in ("GetExecution", "ListStepRuns", "ListLedgerEntries")
+        ),
+    ]
