@@ -166,9 +166,12 @@ def test_every_setting_is_described():
     assert described == read
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)\)", README))))
-def test_what_the_readme_points_to_is_there(target):
-    assert (ROOT / target).exists()
+@pytest.mark.parametrize("page", ["README.md", "docs/README.md"])
+def test_what_the_pages_point_to_is_there(page):
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+
+    assert targets
+    assert [target for target in targets if not ((ROOT / page).parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^ {4})make ([a-z]+)\b", README, re.MULTILINE))))
