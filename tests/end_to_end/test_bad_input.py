@@ -6,8 +6,9 @@ import base64
 import json
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -609,24 +610,48 @@ def test_a_step_that_is_switched_off_is_not_completed(api):
 def test_of_two_publishes_at_once_one_wins(api):
     template = api.call("CreateTemplate", name="Contested").template
     draft = api.call("CreateVersion", template_id=template.id, label="1", definition_json=json.dumps(SHORT)).version
-    barrier = threading.Barrier(2)
+
+    publish = partial(api.call, "PublishVersion", version_id=draft.id)
+    won, lost = at_once(publish, publish)
+
+    assert [(told.code, told.reason) for told in lost] == [("FAILED_PRECONDITION", "VERSION_NOT_DRAFT")]
+    assert [api.call("GetVersion", version_id=draft.id).version] == [answer.version for answer in won]
+
+
+@pytest.mark.parametrize("round", range(5))
+def test_of_two_rpcs_with_one_request_id_at_once_one_wins(api, round):
+    version = api.publish(SHORT)
+    templates = api.call("ListTemplates").templates
+
+    won, lost = at_once(
+        partial(api.call, "StartExecution", version_id=version.id, request_id="one"),
+        partial(api.call, "CreateTemplate", name="One", request_id="one"),
+    )
+
+    assert [told.reason for told in lost] == ["REQUEST_ID_REUSED"]
+    started = api.call("ListExecutions").executions
+    created = len(api.call("ListTemplates").templates) - len(templates)
+    assert (len(won), len(started) + created) == (1, 1)
+
+
+def at_once(*calls: Callable[[], Any]) -> tuple[list[Any], list[Refusal]]:
+    """Make calls at the same moment; gives the answers, and how the others were refused."""
+    barrier = threading.Barrier(len(calls))
     won, lost = [], []
 
-    def publish():
+    def make(call: Callable[[], Any]) -> None:
         barrier.wait()
         try:
-            won.append(api.call("PublishVersion", version_id=draft.id).version)
+            won.append(call())
         except grpc.RpcError as error:
             lost.append(Refusal(error))
 
-    threads = [threading.Thread(target=publish) for _ in range(2)]
+    threads = [threading.Thread(target=make, args=[call]) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-
-    assert [(told.code, told.reason) for told in lost] == [("FAILED_PRECONDITION", "VERSION_NOT_DRAFT")]
-    assert api.call("GetVersion", version_id=draft.id).version == won[0]
+    return won, lost
 
 
 def test_publishing_a_definition_with_errors_tells_all_findings(api):
