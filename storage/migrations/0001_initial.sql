@@ -133,12 +133,10 @@ CREATE TABLE executions (
     launch_after     timestamptz,
     launch_attempts  integer     NOT NULL DEFAULT 0,
     launch_error     text,
-    PRIMARY KEY (workspace, id),
     CONSTRAINT executions_request_unique UNIQUE (workspace, request_id),
     CONSTRAINT executions_version FOREIGN KEY (workspace, template_id, version_id)
         REFERENCES versions (workspace, template_id, id),
     CONSTRAINT executions_plan FOREIGN KEY (workspace, plan_digest) REFERENCES plans,
-    CONSTRAINT executions_parent FOREIGN KEY (workspace, parent_id) REFERENCES executions,
     CONSTRAINT executions_owner CHECK ((status = 'CREATED') = (launch_state IS NOT NULL))
 );
 CREATE INDEX executions_by_template ON executions (workspace, template_id, id);
@@ -148,6 +146,10 @@ CREATE INDEX executions_by_root ON executions (workspace, root_id, id);
 CREATE INDEX executions_to_launch ON executions (launch_after) WHERE status = 'CREATED';
 CREATE INDEX executions_by_correlation ON executions (workspace, correlation_id, id) WHERE correlation_id <> '';
 CREATE INDEX executions_by_parent ON executions (workspace, parent_id, id) WHERE parent_id IS NOT NULL;
+-- After the other indexes: while a table has no statistics several of them look equally good for finding a row by its id,
+-- and PostgreSQL then takes the newest. The checks of foreign keys keep the plan that they were first given for as long.
+ALTER TABLE executions ADD PRIMARY KEY (workspace, id);
+ALTER TABLE executions ADD CONSTRAINT executions_parent FOREIGN KEY (workspace, parent_id) REFERENCES executions;
 
 CREATE TABLE step_runs (
     workspace     text        NOT NULL COLLATE "C",

@@ -1,0 +1,81 @@
+"""Measure how fast Heddle is on this machine, beside what it stands on: `python -m bench [name ...]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+from bench import counts, inline, printing, reads, starts, tasks
+from bench.ground import Ground, ground
+from bench.measuring import Comparison
+from bench.profiling import profile
+from bench.stage import Stage
+from service.embedded.problem import Problem
+
+CONTESTS: dict[str, Callable[[Stage], list[Comparison]]] = {
+    "starts": starts.measure,
+    "tasks": tasks.measure,
+    "inline": inline.measure,
+    "reads": reads.measure,
+}
+NAMES = [*CONTESTS, "counts"]
+
+
+def main() -> int:
+    """Run what was asked for; the answer is the exit code, whatever the figures are."""
+    arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the `finally`s that end the processes
+    names = arguments.names or NAMES
+    began = time.monotonic()
+    try:
+        with ground() as servers:
+            _say(f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL {servers.postgres_version}")
+            # First, while its workers are the only ones.
+            counted = counts.measure(servers) if "counts" in names else []
+            compared = _contests(servers, [name for name in names if name in CONTESTS], arguments.profile)
+    except Problem as problem:
+        print(f"bench: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if compared:
+        _say(f"\n{printing.comparisons(compared)}\n\n{printing.cpu(compared)}")
+    if counted:
+        _say(f"\n{printing.counts(counted)}")
+    _say(f"\n{time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="name", help=f"of {', '.join(NAMES)}; all")
+    parser.add_argument("--profile", choices=["server", "worker"], help="sample this process with py-spy")
+    return parser
+
+
+def _contests(servers: Ground, names: list[str], profiled: str | None) -> list[Comparison]:
+    if not names:
+        return []
+    stage = Stage.on(servers)
+    compared = []
+    for name in names:
+        _say(f"Measuring {name}")
+        stacks = Path(f"profile-{name}-{profiled}.txt")
+        with profile(servers.processes[profiled].pid, stacks) if profiled else nullcontext():
+            compared += CONTESTS[name](stage)
+    return compared
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What the measured executions run, in the words of the `graph` dialect."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+TASK = "bench.step"
+"""The activity behind every task."""
+
+TASK_QUEUE = "bench-tasks"
+
+INPUT: dict[str, Any] = {"company": "Example Weaving", "large": True}
+
+
+def _human(id: str) -> dict[str, Any]:
+    return {"id": id, "type": "human.confirm", "name": id}
+
+
+def _task(id: str) -> dict[str, Any]:
+    input = {"company": INPUT["company"]}
+    return {"id": id, "type": "task", "name": id, "task": TASK, "taskQueue": TASK_QUEUE, "input": input}
+
+
+def _gateway(id: str) -> dict[str, Any]:
+    return {"id": id, "type": "gateway.exclusive_split", "name": id}
+
+
+def _line(name: str, steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One step after the other."""
+    end = {"id": "end", "type": "end", "name": "end"}
+    chain = [{"id": "start", "type": "start", "name": "start"}, *steps, end]
+    transitions = [_transition(source, target) for source, target in itertools.pairwise(chain)]
+    return {"id": "bench", "name": name, "steps": chain, "stepTransitions": transitions}
+
+
+def _choices(name: str, number: int) -> dict[str, Any]:
+    """One choice after the other; each goes on for a large input, and else to the choice before or behind it."""
+    choices = [_gateway(f"choice{position}") for position in range(number)]
+    definition = _line(name, choices)
+    for position, (choice, on) in enumerate(zip(choices, definition["stepTransitions"][1:], strict=True)):
+        on["condition"] = {"type": "jsonata", "src": "__context__.large = true"}
+        other = choices[position - 1] if position else choices[-1]
+        definition["stepTransitions"].append(_transition(choice, other) | {"isDefault": True})
+    return definition
+
+
+def _transition(source: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
+    return {"id": f"{source['id']}-{target['id']}", "fromStepId": source["id"], "toStepId": target["id"]}
+
+
+HUMAN = _line("One human step", [_human("confirm")])
+ONE_TASK = _line("One task", [_task("task1")])
+FIVE_TASKS = _line("Five tasks", [_task(f"task{number}") for number in range(1, 6)])
+INLINE = _choices("Five inline steps", 3)
