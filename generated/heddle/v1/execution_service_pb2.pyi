@@ -128,7 +128,9 @@ class StartExecutionResponse(_message.Message):
 
     @_builtins.property
     def step_runs(self) -> _containers.RepeatedCompositeFieldContainer[_step_run_pb2.StepRun]:
-        """Its step runs so far, in the order in which they started."""
+        """Its step runs so far, in the order in which they started: the newest that there is room for. ListStepRuns has them
+        all.
+        """
 
     def __init__(
         self,

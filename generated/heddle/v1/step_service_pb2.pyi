@@ -153,11 +153,11 @@ class CompleteStepRequest(_message.Message):
     execution_id: _builtins.str
     """The execution; may be left empty with `step_run_id`."""
     step_id: _builtins.str
-    """The newest open run of this step; needs `execution_id`."""
+    """The oldest open run of this step; needs `execution_id`."""
     step_run_id: _builtins.str
     """Exactly this run."""
     outcome: _builtins.str
-    """The business outcome, such as "APPROVED"; may be empty."""
+    """The business outcome, such as "APPROVED", of at most 128 characters; may be empty."""
     output_json: _builtins.str
     """The output: JSON that fits the step's outputSchema; null when left empty."""
     def __init__(
@@ -194,7 +194,9 @@ class CompleteStepResponse(_message.Message):
 
     @_builtins.property
     def step_runs(self) -> _containers.RepeatedCompositeFieldContainer[_step_run_pb2.StepRun]:
-        """Its step runs after the effect, in the order in which they started."""
+        """Its step runs after the effect, in the order in which they started: the newest that there is room for. ListStepRuns
+        has them all.
+        """
 
     def __init__(
         self,
@@ -226,7 +228,7 @@ class UpdateStepRequest(_message.Message):
     execution_id: _builtins.str
     """The execution; may be left empty with `step_run_id`."""
     step_id: _builtins.str
-    """The newest run of this step; needs `execution_id`."""
+    """The oldest open run of this step; needs `execution_id`."""
     step_run_id: _builtins.str
     """Exactly this run."""
     status: _step_run_pb2.StepRun.Status.ValueType
@@ -264,7 +266,9 @@ class UpdateStepResponse(_message.Message):
 
     @_builtins.property
     def step_runs(self) -> _containers.RepeatedCompositeFieldContainer[_step_run_pb2.StepRun]:
-        """Its step runs after the effect, in the order in which they started."""
+        """Its step runs after the effect, in the order in which they started: the newest that there is room for. ListStepRuns
+        has them all.
+        """
 
     def __init__(
         self,

@@ -97,7 +97,7 @@ class StepServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateStep(self, request, context):
-        """Sets the status of a step: disables or enables it, starts a parked one, fails or skips it.
+        """Sets the status of an open step run: disables it, starts a parked one, or passes a parked one (COMPLETED).
 
         Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
 

@@ -56,7 +56,7 @@ class StepServiceStub:
     EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
     """
     UpdateStep: _grpc.UnaryUnaryMultiCallable[_step_service_pb2.UpdateStepRequest, _step_service_pb2.UpdateStepResponse]
-    """Sets the status of a step: disables or enables it, starts a parked one, fails or skips it.
+    """Sets the status of an open step run: disables it, starts a parked one, or passes a parked one (COMPLETED).
 
     Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
 
@@ -92,7 +92,7 @@ class StepServiceAsyncStub(StepServiceStub):
     EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
     """
     UpdateStep: _aio.UnaryUnaryMultiCallable[_step_service_pb2.UpdateStepRequest, _step_service_pb2.UpdateStepResponse]  # type: ignore[assignment]
-    """Sets the status of a step: disables or enables it, starts a parked one, fails or skips it.
+    """Sets the status of an open step run: disables it, starts a parked one, or passes a parked one (COMPLETED).
 
     Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
 
@@ -149,7 +149,7 @@ class StepServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _step_service_pb2.UpdateStepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_step_service_pb2.UpdateStepResponse, _abc.Awaitable[_step_service_pb2.UpdateStepResponse]]:
-        """Sets the status of a step: disables or enables it, starts a parked one, fails or skips it.
+        """Sets the status of an open step run: disables it, starts a parked one, or passes a parked one (COMPLETED).
 
         Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
 
