@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -30,13 +31,14 @@ NAMES = [*CONTESTS, "counts"]
 
 def main() -> int:
     """Run what was asked for; the answer is the exit code, whatever the figures are."""
-    arguments = _parser().parse_args()
+    arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the `finally`s that end the processes
     names = arguments.names or NAMES
     began = time.monotonic()
     try:
         with ground() as servers:
             _say(f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL {servers.postgres_version}")
+            _say(f"Load average {os.getloadavg()[0]:.1f} before: the less, the better the figures")
             # First, while its workers are the only ones.
             counted = counts.measure(servers) if "counts" in names else []
             compared = _contests(servers, [name for name in names if name in CONTESTS], arguments.profile)
@@ -53,11 +55,15 @@ def main() -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="name", help=f"of {', '.join(NAMES)}; all")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(NAMES)}; all when left out")
     parser.add_argument("--profile", choices=["server", "worker"], help="sample this process with py-spy")
-    return parser
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in NAMES:
+            parser.error(f"there is no benchmark {name!r}, only {', '.join(NAMES)}")
+    return arguments
 
 
 def _contests(servers: Ground, names: list[str], profiled: str | None) -> list[Comparison]:
@@ -67,7 +73,7 @@ def _contests(servers: Ground, names: list[str], profiled: str | None) -> list[C
     compared = []
     for name in names:
         _say(f"Measuring {name}")
-        stacks = Path(f"profile-{name}-{profiled}.txt")
+        stacks = Path(tempfile.gettempdir(), f"heddle-{name}-{profiled}.stacks")
         with profile(servers.processes[profiled].pid, stacks) if profiled else nullcontext():
             compared += CONTESTS[name](stage)
     return compared

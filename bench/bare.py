@@ -1,6 +1,6 @@
 """What Heddle is measured against: the least code that does the same, on the same servers.
 
-Run as `python -m bench.bare workflows|tasks|echo` with addresses and sizes as arguments (see `main`).
+Run as `python -m bench.bare workflows|tasks|echo` with addresses and sizes as arguments.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import itertools
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,6 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from bench.definitions import INPUT, TASK, TASK_QUEUE
 from heddle.v1 import execution_service_pb2 as pb
 from heddle.v1.execution_pb2 import Execution
-from heddle.v1.execution_service_pb2_grpc import ExecutionServiceServicer, add_ExecutionServiceServicer_to_server
 from service.rpc.server import THREADS
 from service.temporal.worker import WRITERS
 
@@ -78,18 +78,6 @@ async def work(_task: dict[str, Any]) -> dict[str, Any]:
     return {"done": True}
 
 
-class Echo(ExecutionServiceServicer):
-    """Answers with what it was given and so many characters more."""
-
-    def __init__(self, size: int) -> None:
-        self._padding = "x" * size
-
-    def GetExecution(  # noqa: N802 # methods of a servicer carry the names of the rpcs
-        self, request: pb.GetExecutionRequest, _context: grpc.ServicerContext
-    ) -> pb.GetExecutionResponse:
-        return pb.GetExecutionResponse(execution=Execution(id=request.execution_id, input_json=self._padding))
-
-
 async def _work(temporal: str, **parts: Any) -> None:
     client = await Client.connect(temporal)
     async with Worker(client, **parts):
@@ -117,8 +105,20 @@ def _tasks(temporal: str) -> None:
 
 
 def _echo(listen: str, size: str) -> None:
+    """Answer GetExecution with the id that was asked for and so many characters more."""
+    padding = "x" * int(size)
+
+    def echo(request: pb.GetExecutionRequest, _context: grpc.ServicerContext) -> pb.GetExecutionResponse:
+        return pb.GetExecutionResponse(execution=Execution(id=request.execution_id, input_json=padding))
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        echo,
+        request_deserializer=pb.GetExecutionRequest.FromString,
+        response_serializer=pb.GetExecutionResponse.SerializeToString,
+    )
     server = grpc.server(ThreadPoolExecutor(THREADS))
-    add_ExecutionServiceServicer_to_server(Echo(int(size)), server)
+    # As the generated code does it.
+    server.add_registered_method_handlers("heddle.v1.ExecutionService", {"GetExecution": handler})
     server.add_insecure_port(listen)
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
@@ -127,5 +127,7 @@ def _echo(listen: str, size: str) -> None:
     server.stop(None).wait()
 
 
+MODES: dict[str, Callable[..., None]] = {"workflows": _workflows, "tasks": _tasks, "echo": _echo}
+
 if __name__ == "__main__":
-    {"workflows": _workflows, "tasks": _tasks, "echo": _echo}[sys.argv[1]](*sys.argv[2:])
+    MODES[sys.argv[1]](*sys.argv[2:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
@@ -27,7 +27,7 @@ class Refused(Exception):
 class Caller:
     """Calls one method of one server, over and over."""
 
-    def __init__(self, target: str, method: str, metadata: Mapping[str, str]) -> None:
+    def __init__(self, target: str, method: str, metadata: Iterable[tuple[str, str]]) -> None:
         host, _, port = target.rpartition(":")
         self._method = method
         self._stream = -1
@@ -88,7 +88,7 @@ def _frame(type: int, flags: int, stream: int, content: bytes) -> bytes:
     return len(content).to_bytes(3, "big") + bytes((type, flags)) + stream.to_bytes(4, "big") + content
 
 
-def _headers(target: str, method: str, metadata: Mapping[str, str]) -> bytes:
+def _headers(target: str, method: str, metadata: Iterable[tuple[str, str]]) -> bytes:
     headers = {
         ":method": "POST",
         ":scheme": "http",
@@ -96,7 +96,7 @@ def _headers(target: str, method: str, metadata: Mapping[str, str]) -> bytes:
         ":authority": target,
         "te": "trailers",
         "content-type": "application/grpc",
-        **metadata,
+        **dict(metadata),
     }
     return b"".join(b"\0" + _text(name) + _text(value) for name, value in headers.items())
 

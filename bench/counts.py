@@ -135,4 +135,4 @@ async def _events(client: Client, execution_id: str) -> int:
 def _complete(target: str, execution_id: str) -> None:
     request = CompleteStepRequest(request_id=uuid4().hex, execution_id=execution_id, step_id="confirm")
     with grpc.insecure_channel(target) as channel:
-        StepServiceStub(channel).CompleteStep(request, metadata=list(METADATA.items()))
+        StepServiceStub(channel).CompleteStep(request, metadata=METADATA)

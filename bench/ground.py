@@ -7,14 +7,14 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from bench.loads import WORKSPACE
+from bench.loads import METADATA
 from heddle.v1 import template_service_pb2, version_service_pb2
 from heddle.v1.template_service_pb2_grpc import TemplateServiceStub
 from heddle.v1.version_service_pb2_grpc import VersionServiceStub
@@ -100,14 +100,14 @@ class Ground:
         command = (sys.executable, "-m", "bench.bare", *arguments)
         self._keep(name, lambda: Process(Program(name, command, self._log(name))))
 
-    def _keep(self, name: str, start: Any) -> None:
+    def _keep(self, name: str, start: Callable[[], Process]) -> None:
         (self.processes[name],) = self._supervisor.keep(start)
 
     def _await_serving(self, name: str, listen: str) -> None:
         if not health.await_serving(listen, self.processes[name], within=30, waiter=self._waiter):
             raise Problem(f"the {name} did not serve within 30 seconds; its log is {self._log(name)}")
 
-    def _environment(self, database: str, queue: str, temporal: str) -> Mapping[str, str]:
+    def _environment(self, database: str, queue: str, temporal: str) -> dict[str, str]:
         return {
             **os.environ,
             "HEDDLE_HOME": str(self._home),
@@ -135,13 +135,12 @@ def ground() -> Iterator[Ground]:
 
 def publish(target: str, definition: dict[str, Any]) -> str:
     """Publish a definition as the first version of a new template; gives the version's id."""
-    metadata = [("heddle-workspace", WORKSPACE)]
     with grpc.insecure_channel(target) as channel:
         templates, versions = TemplateServiceStub(channel), VersionServiceStub(channel)
         request = template_service_pb2.CreateTemplateRequest(
             request_id=secrets.token_hex(8), key=f"bench-{secrets.token_hex(4)}", name=definition["name"]
         )
-        template = templates.CreateTemplate(request, metadata=metadata).template
+        template = templates.CreateTemplate(request, metadata=METADATA).template
         create = version_service_pb2.CreateVersionRequest(
             request_id=secrets.token_hex(8),
             template_id=template.id,
@@ -149,6 +148,6 @@ def publish(target: str, definition: dict[str, Any]) -> str:
             dialect="graph",
             definition_json=json.dumps(definition),
         )
-        version = versions.CreateVersion(create, metadata=metadata).version
+        version = versions.CreateVersion(create, metadata=METADATA).version
         publishing = version_service_pb2.PublishVersionRequest(request_id=secrets.token_hex(8), version_id=version.id)
-        return str(versions.PublishVersion(publishing, metadata=metadata).version.id)
+        return str(versions.PublishVersion(publishing, metadata=METADATA).version.id)

@@ -6,7 +6,7 @@ import psycopg2
 
 from bench.bare import QUEUE
 from bench.definitions import INLINE
-from bench.loads import BareWorkflow, Insert, StartExecution
+from bench.loads import BareWorkflow, Insert, Load, StartExecution
 from bench.measuring import Comparison, contest
 from bench.stage import Stage
 
@@ -16,14 +16,14 @@ GOAL_WORKFLOW, GOAL_INSERT = 3.0, 0.15
 def measure(stage: Stage) -> list[Comparison]:
     """Run executions of five inline steps, which have ended when StartExecution answers."""
     ground = stage.ground
-    loads = {
+    loads: dict[str, Load] = {
         "heddle": StartExecution(stage.target, stage.publish(INLINE)),
         "workflow": BareWorkflow(ground.temporal, QUEUE, "bench.empty", wait=True),
         "insert": Insert(_small_table(stage.database)),
     }
     turns = [(name, callers) for callers in (1, 8) for name in loads]
     with contest(ground, loads) as runs:
-        bursts = runs.run(turns, seconds=0.35)
+        bursts = runs.run(turns, seconds=0.35, within=35)
     comparisons = []
     for callers in (1, 8):
         heddle = bursts["heddle", callers]

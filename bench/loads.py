@@ -24,7 +24,7 @@ from service.temporal.orders import workflow_id
 
 WORKSPACE = "bench"
 INPUT_JSON = json.dumps(INPUT)
-METADATA = {"heddle-workspace": WORKSPACE}
+METADATA = (("heddle-workspace", WORKSPACE),)
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class LoadProcess:
     def run(self, callers: int, seconds: float) -> Timed:
         """Make calls; raises what went wrong with one."""
         self._pipe.send((callers, seconds))
-        answer = self._pipe.recv()
+        answer: Timed | Exception = self._pipe.recv()
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -6,6 +6,7 @@ a ratio is the median of the ratios within each round.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from bench.ground import Ground
 from bench.loads import Load, LoadProcess
 
 ROUNDS = 9
+"""Rounds on a machine that has nothing else to do; on a busy one the time is up before."""
+
 WARM_UP = 0.4
 """Seconds of calls before the first measured burst, for connections, caches and compiled plans."""
 
@@ -78,15 +81,22 @@ class Contest:
         self._ground = ground
         self._processes = processes
 
-    def run(self, turns: Sequence[tuple[str, int]], *, seconds: float, rounds: int = ROUNDS) -> Bursts:
-        """Let loads take turns, each with so many callers; every second round goes the other way."""
+    def run(self, turns: Sequence[tuple[str, int]], *, seconds: float, within: float) -> Bursts:
+        """Let loads take turns, each with so many callers in bursts of so many seconds.
+
+        Every second round goes the other way. After `within` seconds no further round begins.
+        """
+        limit = time.monotonic() + within
         for name, callers in turns:
             self._processes[name].run(callers, WARM_UP)
         machine.await_rest(self._cpu)
         bursts: Bursts = {turn: [] for turn in turns}
-        for round in range(rounds):
+        for round in range(ROUNDS):
+            began = time.monotonic()
             for turn in turns if round % 2 == 0 else reversed(turns):
                 bursts[turn].append(self._burst(*turn, seconds))
+            if time.monotonic() + (time.monotonic() - began) > limit:
+                break
         return bursts
 
     def _burst(self, name: str, callers: int, seconds: float) -> Burst:

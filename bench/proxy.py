@@ -37,7 +37,7 @@ class CountingProxy(grpc.GenericRpcHandler):
         self._server.stop(None).wait()
         self._channel.close()
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         """Give what forwards the calls of one method."""
         forward = self._forward(str(handler_call_details.method), handler_call_details.invocation_metadata)
         return grpc.unary_unary_rpc_method_handler(forward)
@@ -45,12 +45,12 @@ class CountingProxy(grpc.GenericRpcHandler):
     def _forward(
         self, method: str, metadata: tuple[tuple[str, str | bytes], ...]
     ) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-        call = self._channel.unary_unary(method)
-        kept = [(key, value) for key, value in metadata if key not in _NOT_FORWARDED]
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(method)
+        kept = tuple((key, value) for key, value in metadata if key not in _NOT_FORWARDED)
 
         def forward(request: bytes, context: grpc.ServicerContext) -> bytes:
             future = call.future(request, timeout=context.time_remaining(), metadata=kept)
-            context.add_callback(future.cancel)  # a worker that stops gives up its polls
+            context.add_callback(lambda: _cancel(future))  # a worker that stops gives up its polls
             error = future.exception()
             if isinstance(error, grpc.Call):
                 context.set_trailing_metadata(tuple(error.trailing_metadata()))
@@ -59,3 +59,7 @@ class CountingProxy(grpc.GenericRpcHandler):
             return bytes(future.result())
 
         return forward
+
+
+def _cancel(future: grpc.Future[bytes]) -> None:
+    future.cancel()

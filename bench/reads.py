@@ -20,7 +20,7 @@ def measure(stage: Stage) -> list[Comparison]:
     echo = stage.ground.echo(executions[0].ByteSize() - len(ids[0]))
     turns = [(name, callers) for callers in (1, 8, 16) for name in ("heddle", "echo")]
     with contest(stage.ground, {"heddle": GetExecution(stage.target, ids), "echo": GetExecution(echo, ids)}) as reads:
-        bursts = reads.run(turns, seconds=0.35)
+        bursts = reads.run(turns, seconds=0.35, within=30)
     stage.ground.end("echo server")
     return [
         Comparison("GetExecution", callers, "rate", bursts["heddle", callers], bursts["echo", callers], goal=GOAL)
