@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -233,17 +236,24 @@ class LoadProcess:
 def _obey(pipe: Connection, load: Load) -> None:
     # Ctrl-C is for the one who gives the orders; it ends this process by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_starter, daemon=True).start()
     driver: Driver | None = None
-    while True:
-        try:
+    with suppress(EOFError, BrokenPipeError):  # the one who gives the orders has left
+        while True:
             callers, seconds = pipe.recv()
-        except EOFError:
-            return
-        try:
-            driver = driver or load.driver()
-            pipe.send(driver.run(callers, seconds))
-        except Exception as error:
-            pipe.send(RuntimeError(f"{type(load).__name__}: {type(error).__name__}: {error}"))
+            try:
+                driver = driver or load.driver()
+                answer: Timed | Exception = driver.run(callers, seconds)
+            except Exception as error:
+                answer = RuntimeError(f"{type(load).__name__}: {type(error).__name__}: {error}")
+            pipe.send(answer)
+
+
+def _end_with_the_starter() -> None:
+    """End this process even in the middle of a call that will never be answered."""
+    if starter := multiprocessing.parent_process():
+        starter.join()
+    os._exit(1)
 
 
 def _repeat(call: Callable[[], object], until: float) -> list[float]:
