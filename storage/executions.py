@@ -7,7 +7,6 @@ ledger number it follows; a writer that is not the next one changes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +16,6 @@ from storage import documents
 from storage.database import query
 
 COLUMNS = ", ".join(field.name for field in fields(Execution))
-_LIGHT = ", ".join({"input": "''", "output": "NULL"}.get(field.name, field.name) for field in fields(Execution))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,21 +194,6 @@ def get(workspace: str, execution_id: str) -> Execution | None:
 def by_request(workspace: str, request_id: str) -> Execution | None:
     """Get the execution that a request started; None when it started none."""
     return _one("WHERE workspace = %s AND request_id = %s", [workspace, request_id])
-
-
-def page(workspace: str, filters: Mapping[str, str], *, before: str | None, limit: int) -> list[Execution]:
-    """List executions, newest first: those whose columns have the given values, older than `before`.
-
-    Their inputs and outputs are left out (empty, None).
-    """
-    conditions = ["workspace = %s", *(f"{column} = %s" for column in filters)]
-    values: list[Any] = [workspace, *filters.values()]
-    if before is not None:
-        conditions.append("id < %s")
-        values.append(before)
-    where = " AND ".join(conditions)
-    rows = query(f"SELECT {_LIGHT} FROM executions WHERE {where} ORDER BY id DESC LIMIT %s", [*values, limit])
-    return [Execution(*row) for row in rows]
 
 
 def confirm(workspace: str, execution_id: str, now: datetime) -> Execution | None:

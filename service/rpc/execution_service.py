@@ -32,7 +32,7 @@ from service.rpc.paging import Page
 from service.rpc.status import rpc
 from service.starting import Order, Starter
 from service.watching import Watchers
-from storage import executions, step_runs
+from storage import execution_lists, step_runs
 
 MAX_INPUT = 256 * 1024
 """Bytes of an execution's input."""
@@ -67,7 +67,7 @@ class ExecutionService(ExecutionServiceServicer):
     @rpc
     def ListExecutions(self, request: pb.ListExecutionsRequest, call: Call) -> pb.ListExecutionsResponse:
         page = Page.asked(request, call)
-        found = executions.page(call.workspace, _filters(request), before=page.after or None, limit=page.limit)
+        found = execution_lists.page(call.workspace, _filters(request), before=page.after or None, limit=page.limit)
         items, token = page.cut(found, lambda execution: execution.id)
         messages = [execution_message(execution, with_values=False) for execution in items]
         return pb.ListExecutionsResponse(executions=messages, next_page_token=token)
