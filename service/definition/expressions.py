@@ -15,7 +15,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -92,6 +92,15 @@ def evaluate(source: str, scope: Mapping[str, Any], now: datetime) -> Evaluation
     """
     program = _program(source)
     return Evaluation(_value(program, scope, now), _reads(program, scope))
+
+
+def select(source: str, value: Json, now: datetime) -> Json | Undefined:
+    """Ask an expression of one JSON value of any kind, such as `$.data`; raise `ExpressionError` as `evaluate` does.
+
+    `$` is the value, and names are looked up in it: in a list, in each of its items. Nothing else can be named.
+    """
+    program = _program(source)
+    return _value(_of_null(program) if value is None else program, value, now)
 
 
 def truth(value: Json | Undefined) -> bool:
@@ -179,6 +188,11 @@ def _program(source: str) -> _Program:
     return _Program(source, metering.metered(source, tree), reading.paths(tree), reading.plain_path(tree))
 
 
+def _of_null(program: _Program) -> _Program:
+    """Rewrite an expression to be asked of null, which the engine would take for no value at all."""
+    return replace(program, metered=f"$__null__.({program.metered})")
+
+
 def _compiled(source: str) -> jsonata.Jsonata:
     engine = jsonata.Jsonata(source)
     engine.set_runtime_bounds(_TIMEOUT, _DEPTH)
@@ -210,23 +224,24 @@ class _Engines(threading.local):
         self._engines: OrderedDict[str, _Engine] = OrderedDict()
 
     def get(self, program: _Program) -> _Engine:
-        engine = self._engines.get(program.source)
+        engine = self._engines.get(program.metered)
         if engine is None:
-            engine = self._engines[program.source] = _Engine(program)
+            engine = self._engines[program.metered] = _Engine(program)
             if len(self._engines) > _ENGINES_PER_THREAD:
                 self._engines.popitem(last=False)
-        self._engines.move_to_end(program.source)
+        self._engines.move_to_end(program.metered)
         return engine
 
 
 _engines = _Engines()
 
 
-def _value(program: _Program, scope: Mapping[str, Any], now: datetime) -> Json | Undefined:
+def _value(program: _Program, scope: Any, now: datetime) -> Json | Undefined:
+    """Run an expression over a scope, or over whatever value stands in its place."""
     if program.plain_path is not None and (found := _at(scope, program.plain_path)) is not reading.MISSING:
         return _bounded(_plain(found), program.source)
     data = reading.narrow(scope, program.paths)
-    bindings = {"__millis__": _millis(now), "__now__": _iso(now)}
+    bindings = {"__millis__": _millis(now), "__now__": _iso(now), "__null__": None}
     try:
         value = _run(_engines.get(program), data, bindings)
     except metering.Exhausted as error:
@@ -238,7 +253,7 @@ def _value(program: _Program, scope: Mapping[str, Any], now: datetime) -> Json |
     return UNDEFINED if value is jsonata.UNDEFINED else _bounded(value, program.source)
 
 
-def _at(scope: Mapping[str, Any], path: reading.Path) -> Any:
+def _at(scope: Any, path: reading.Path) -> Any:
     """Look a path up without the engine, so that nothing is converted and whole numbers stay exact.
 
     Lists on the way are left to the engine.

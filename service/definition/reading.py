@@ -34,8 +34,8 @@ def paths(tree: Node) -> tuple[Path, ...]:
 
 
 def plain_path(tree: Node) -> Path | None:
-    """Read an expression that is nothing but names with dots between, else None."""
-    if tree.kind not in ("name", "path"):
+    """Read an expression that is nothing but names with dots between, else None; `$` alone is the empty path."""
+    if tree.kind not in ("name", "path", "variable"):
         return None
     steps = _steps(tree)
     if steps[0].kind == "variable" and steps[0].text in ("", "$"):
@@ -52,8 +52,8 @@ def follow(value: Any, path: Path) -> Any:
     return value
 
 
-def narrow(scope: Mapping[str, Any], wanted: tuple[Path, ...]) -> Any:
-    """Copy the part of a scope that some paths lead to; mappings on the way become dicts, lists are kept whole."""
+def narrow(scope: Any, wanted: tuple[Path, ...]) -> Any:
+    """Copy the part of a scope that some paths lead to; mappings on the way become dicts, all else is kept whole."""
     if () in wanted:
         return scope
     tree: dict[str, Any] = {}

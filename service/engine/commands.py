@@ -22,6 +22,20 @@ class RunTask:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchCall:
+    """Ask a data source, before the step goes on, and tell what it gave. Times are in seconds."""
+
+    key: str
+    alias: str  # the name of the result in `__datasources__`
+    type: str  # whose data it is, such as COMMENDA_LOGICAL_BACKEND; the settings say where that is served
+    id: str  # which data: the `dataSourceID`
+    params: Json
+    timeout: float  # of one attempt
+    retry: dict[str, Json]  # {maxAttempts, initialInterval, backoffMultiplier, maxInterval}, as a task's
+    item: int | None = None  # the place of the batch's item that it is asked for, from 0; None: for the whole step
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Tell when an instant has come."""
 
