@@ -165,7 +165,8 @@ def _as_error(refused: Refused) -> HeddleError:
     facts = {name: value for name, value in refused.facts.items() if name != "violations"}
     match refused.reason:
         case "OUTPUT_INVALID":
-            return Invalid(refused.reason, refused.message, field="output_json", **facts)
+            violations = [f"{v['pointer'] or '/'}: {v['message']}" for v in refused.facts.get("violations", ())]
+            return Invalid(refused.reason, refused.message, field="output_json", violations=violations, **facts)
         case "STEP_NOT_FOUND" | "STEP_RUN_NOT_FOUND":
             return NotFound(refused.reason, refused.message, **facts)
         case _:

@@ -424,6 +424,26 @@ _STEPS = (
         '{"id": "wait", "type": "timer"}',
         "Give the timer exactly one of the two.",
     ),
+    Rule(
+        "WEB_ADDRESS_VALID",
+        "STEP_INVALID",
+        "ERROR",
+        "The `url` of a `human.url_redirect` is no address of a page. One begins with https:// or http://, names a "
+        "host, and has no space, no password and at most 2,048 characters in it. One that is computed is checked when "
+        "the step opens; a wrong one fails the step.",
+        '{"id": "sign", "type": "human.url_redirect", "url": "example.com/sign"}',
+        'Write the whole address, such as `"https://example.com/sign"`, or an expression that gives it: '
+        "`\"{% 'https://example.com/sign/' & __context__.caseId %}\"`.",
+    ),
+    Rule(
+        "DOCUMENT_KEYS_UNIQUE",
+        "STEP_INVALID",
+        "ERROR",
+        "Two of the documents that a `human.doc_upload` asks for have the same key, so nobody could say which of them "
+        "was handed in.",
+        '{"id": "docs", "type": "human.doc_upload", "acceptedDocuments": [{"key": "passport"}, {"key": "passport"}]}',
+        "Give each a key of its own, or ask for one with `multiple`.",
+    ),
 )
 
 _EXPRESSIONS = (
@@ -469,8 +489,8 @@ _SCHEMAS = (
         "SCHEMAS_VALID",
         "SCHEMA_INVALID",
         "ERROR",
-        "An `inputSchema` or `outputSchema` is no valid JSON Schema, or it exceeds a limit. References may only lead "
-        "to other parts of the same schema.",
+        "An `inputSchema`, `outputSchema` or `formSchema` is no valid JSON Schema, or it exceeds a limit. References "
+        "may only lead to other parts of the same schema.",
         '{"outputSchema": {"type": "objekt"}}',
         "Correct the schema where the pointer leads. The draft is 2020-12 unless `$schema` names another.",
     ),

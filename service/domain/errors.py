@@ -27,13 +27,20 @@ class HeddleError(Exception):
 
 
 class Invalid(HeddleError):
-    """The request itself is wrong, whatever the state of things. `field` is the path of the field at fault."""
+    """The request itself is wrong, whatever the state of things.
+
+    `field` is the path of the field at fault, `violations` say all that is wrong with it where the message says the
+    first.
+    """
 
     code = "INVALID_ARGUMENT"
 
-    def __init__(self, reason: str, message: str, *, field: str = "", **facts: object) -> None:
+    def __init__(
+        self, reason: str, message: str, *, field: str = "", violations: Sequence[str] = (), **facts: object
+    ) -> None:
         super().__init__(reason, message, field=field or None, **facts)
         self.field = field
+        self.violations = violations
 
 
 class NotFound(HeddleError):

@@ -19,6 +19,7 @@ from service.definition.plan import Plan
 from service.domain.errors import Invalid
 from service.domain.execution import Execution
 from service.domain.step_run import StepRun
+from service.rpc.human_messages import request_message
 from service.rpc.messages import time_message
 
 ROOM = 2 * 1024 * 1024
@@ -116,6 +117,8 @@ def _step_run_message(run: StepRun, plan: Plan) -> StepRunMessage:
         error = json.loads(run.error)
         message.error.code = error["code"]
         message.error.message = error["message"]
+    if (request := request_message(run, step)) is not None:
+        message.request.CopyFrom(request)
     return message
 
 

@@ -117,10 +117,7 @@ def _details(error: HeddleError) -> list[AnyMessage]:
     facts = {name: _fitting(value) for name, value in error.facts.items()}
     details: list[Message] = [ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)]
     if isinstance(error, Invalid) and error.field:
-        violation = BadRequest.FieldViolation(
-            field=error.field, description=_fitting(error.message), reason=error.reason
-        )
-        details.append(BadRequest(field_violations=[violation]))
+        details.append(_violations(error))
     if isinstance(error, DefinitionInvalid):
         details.append(_findings(error))
     if isinstance(error, Unavailable | Exhausted):
@@ -128,6 +125,16 @@ def _details(error: HeddleError) -> list[AnyMessage]:
     link = Help.Link(description=f"What {error.reason} means and what to do", url=f"{PAGES}/{error.reason}.md")
     details.append(Help(links=[link]))
     return [_packed(detail) for detail in details]
+
+
+def _violations(error: Invalid) -> BadRequest:
+    """All that is wrong with the field at fault, or as much of it as there is room for."""
+    told = BadRequest()
+    for text in error.violations or [error.message]:
+        told.field_violations.add(field=error.field, description=_fitting(text), reason=error.reason)
+    while len(told.field_violations) > 1 and told.ByteSize() > _FINDINGS_ROOM:
+        del told.field_violations[-1]
+    return told
 
 
 def _findings(error: DefinitionInvalid) -> DefinitionFindings:

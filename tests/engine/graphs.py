@@ -38,7 +38,7 @@ def a_step(id: str, **fields: Json) -> Step:
         settings = {"task": id, "taskQueue": "q", "retry": RETRY, "timeout": 60.0}
     if type == "timer":
         settings = {"duration": 60.0}
-    return Step(id=id, type=type, name=id, **{"settings": settings, **fields})
+    return Step(id=id, name=id, **{"type": type, "settings": settings, **fields})
 
 
 def a_plan(picture: str, **steps: dict[str, Json]) -> Plan:

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from heddle.v1 import human_request_pb2 as _human_request_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -110,6 +111,7 @@ class StepRun(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"<execution id>/<step id>/<visit>"."""
     execution_id: _builtins.str
@@ -148,6 +150,10 @@ class StepRun(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """When it ended; absent before."""
 
+    @_builtins.property
+    def request(self) -> _human_request_pb2.HumanRequest:
+        """What it asks of a person; absent unless it is a human step that is WAITING."""
+
     def __init__(
         self,
         *,
@@ -166,10 +172,11 @@ class StepRun(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        request: _human_request_pb2.HumanRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "input_json", b"input_json", "output_json", b"output_json", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "input_json", b"input_json", "output_json", b"output_json", "request", b"request", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "execution_id", b"execution_id", "id", b"id", "input_json", b"input_json", "outcome", b"outcome", "output_json", b"output_json", "status", b"status", "step_id", b"step_id", "step_name", b"step_name", "step_type", b"step_type", "update_time", b"update_time", "visit", b"visit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "execution_id", b"execution_id", "id", b"id", "input_json", b"input_json", "outcome", b"outcome", "output_json", b"output_json", "request", b"request", "status", b"status", "step_id", b"step_id", "step_name", b"step_name", "step_type", b"step_type", "update_time", b"update_time", "visit", b"visit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input_json: _TypeAlias = _typing.Literal["input_json"]  # noqa: Y015
     _WhichOneofArgType__input_json: _TypeAlias = _typing.Literal["_input_json", b"_input_json"]  # noqa: Y015

@@ -132,7 +132,9 @@ def expression_within_text(document: Document) -> Iterator[Finding]:
 def schemas_valid(document: Document) -> Iterator[Finding]:
     """Every schema is one."""
     places = [("/inputSchema", document.data.get("inputSchema"))]
-    places += [(f"{node.pointer}/outputSchema", node.data.get("outputSchema")) for node in document.nodes]
+    for node in document.nodes:
+        names = ("outputSchema", *(node.kind.schemas if node.kind is not None else ()))
+        places += [(f"{node.pointer}/{name}", node.data.get(name)) for name in names]
     for pointer, schema in places:
         if isinstance(schema, dict | bool):  # anything else the shape check tells of
             for violation in schemas.check_schema(schema):

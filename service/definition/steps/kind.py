@@ -27,13 +27,14 @@ class Kind:
     `properties` are JSON Schemas of the properties that a step of the type has besides those of every step. `compile`
     makes the settings of the plan, and is only asked when no check found an error. `check` finds what a schema cannot
     say; it gets the step's JSON pointer and tolerates any shape. `templates` names the properties in which `{% … %}`
-    may stand.
+    may stand, `schemas` those that hold a JSON Schema.
     """
 
     name: str
     properties: Mapping[str, Json] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
+    schemas: tuple[str, ...] = ()
     compile: Callable[[Settings], Settings] = _no_settings
     check: Callable[[Settings, str], Iterable[Finding]] = _nothing
     is_supported: bool = True

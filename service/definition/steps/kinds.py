@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from service.definition.steps.human import CONFIRM, DOC_UPLOAD, FORM, URL_REDIRECT
 from service.definition.steps.kind import Kind
 from service.definition.steps.task import TASK
 from service.definition.steps.timer import TIMER
@@ -18,21 +19,22 @@ _LATER = (
     "loop",
     "sys.sub_workflow",
 )
-_LATER_HUMAN = ("human.form", "human.url_redirect", "human.doc_upload")
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("start", is_special=True),
         Kind("end", is_special=True),
-        Kind("human.confirm", is_human=True),
+        CONFIRM,
+        FORM,
+        URL_REDIRECT,
+        DOC_UPLOAD,
         TASK,
         TIMER,
         Kind("gateway.exclusive_split", is_special=True, splits=True, decides=True),
         Kind("gateway.inclusive_split", is_special=True, splits=True, decides=True),
         Kind("gateway.parallel_split", is_special=True, splits=True),
         Kind("gateway.parallel_join", is_special=True),
-        *(Kind(name, is_supported=False, is_human=True) for name in _LATER_HUMAN),
         *(Kind(name, is_supported=False) for name in _LATER),
     )
 }
