@@ -137,6 +137,11 @@ def embedded(text: str) -> str | None:
     return found[1].strip() if found else None
 
 
+def paths(source: str) -> tuple[reading.Path, ...]:
+    """List the paths that an expression names, as far as its syntax tells; none if it does not parse."""
+    return () if _problem(source) is not None else _program(source).paths
+
+
 def step_references(source: str) -> tuple[str, ...]:
     """List the ids that an expression asks of `__steps__`, as far as its syntax tells; empty if it does not parse."""
     if _problem(source) is not None:

@@ -446,6 +446,55 @@ _STEPS = (
     ),
 )
 
+_SUB_WORKFLOWS = (
+    Rule(
+        "ITEMS_ONLY_IN_BATCH",
+        "SUB_WORKFLOW_INVALID",
+        "ERROR",
+        "Something is asked of an item where there is none. Only a sub-workflow of mode BATCH has items, and they are "
+        "there for what is asked for each of them: the mappings, the name and the subject of the children, and data "
+        "sources of the scope `per-item`.",
+        '{"id": "child", "type": "sys.sub_workflow", "mode": "SINGLE", "childWorkflowName": {"src": "__each__.name"}}',
+        "Choose the mode BATCH and give it an `iterable`, or read of `__context__` and `__steps__` instead.",
+    ),
+    Rule(
+        "DATA_SOURCE_ALIASES_UNIQUE",
+        "SUB_WORKFLOW_INVALID",
+        "ERROR",
+        "Two data sources of a step have the same alias, so expressions could mean either.",
+        '{"dataSources": [{"alias": "people", …}, {"alias": "people", …}]}',
+        "Give each data source of the step an alias of its own.",
+    ),
+    Rule(
+        "DATA_SOURCES_EXIST",
+        "SUB_WORKFLOW_INVALID",
+        "ERROR",
+        "Something is read of a data source that the step does not have, or that is fetched only later: those of the "
+        "scope `per-step` come first, then the iterable is asked, then come those of the scope `per-item`.",
+        '{"iterable": {"type": "DATASOURCE", "key": "directors"}, "dataSources": []}',
+        "Add the data source to `dataSources` of the same step, or correct its alias.",
+    ),
+    Rule(
+        "PATHS_VALID",
+        "SUB_WORKFLOW_INVALID",
+        "ERROR",
+        "A path of a mapping or a reference cannot be followed. A path is names with dots between. The path of a "
+        "mapping must not lead through a value that is no object, nor have the names `__proto__`, `constructor` and "
+        "`prototype`.",
+        '{"targetPath": "directors[0].id", "value": {"expr": {"src": "__each__.id"}}}',
+        "Correct the path. To add to a list use the mode `append`; for anything else that a path cannot say, an "
+        "expression.",
+    ),
+    Rule(
+        "MAPPINGS_DISTINCT",
+        "SUB_WORKFLOW_INVALID",
+        "WARNING",
+        "A mapping replaces what another one has set before it, which then has no effect.",
+        '[{"targetPath": "company.id", …}, {"targetPath": "company", …}]',
+        "Remove one of the two, or let the one that sets the whole come first.",
+    ),
+)
+
 _EXPRESSIONS = (
     Rule(
         "EXPRESSIONS_PARSE",
@@ -460,8 +509,8 @@ _EXPRESSIONS = (
         "EXPRESSION_STEPS_EXIST",
         "EXPRESSION_INVALID",
         "ERROR",
-        "An expression asks for the output of a step that does not exist. It would find nothing, and a condition would "
-        "be false, without a word.",
+        "An expression or a reference asks for the output of a step that does not exist. It would find nothing, and a "
+        "condition would be false, without a word.",
         '{"condition": {"src": "__steps__.aprove.outputData.ok"}}',
         "Correct the id. The message names the most similar one.",
     ),
@@ -469,8 +518,9 @@ _EXPRESSIONS = (
         "EXPRESSION_NAMES_KNOWN",
         "EXPRESSION_INVALID",
         "WARNING",
-        "An expression asks for a name that nobody binds, so it finds nothing. Bound are `__context__`, `__steps__`, "
-        "`__datasources__` and `__each__`.",
+        "An expression asks for a name that nobody binds there, so it finds nothing. Bound are `__context__` and "
+        "`__steps__`, in a sub-workflow also `__datasources__` and `__each__`. A `select` is asked of one value alone, "
+        "which is `$`.",
         '{"condition": {"src": "context.vip = true"}}',
         "Begin the path with one of the names that are bound, such as `__context__.vip`.",
     ),
@@ -497,6 +547,7 @@ _SCHEMAS = (
 )
 
 RULES: dict[str, Rule] = {
-    rule.id: rule for rule in (*_DOCUMENT, *_GRAPH, *_IDS, *_GROUPS, *_LEGACY, *_STEPS, *_EXPRESSIONS, *_SCHEMAS)
+    rule.id: rule
+    for rule in (*_DOCUMENT, *_GRAPH, *_IDS, *_GROUPS, *_LEGACY, *_STEPS, *_SUB_WORKFLOWS, *_EXPRESSIONS, *_SCHEMAS)
 }
 """Every rule by its id, family by family."""

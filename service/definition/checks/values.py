@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from service.definition import expressions, reading, schemas, syntax
+from service.definition import expressions, schemas
 from service.definition.dialects import graph_schema
 from service.definition.document import Document
 from service.definition.rules import Finding, finding
 from service.definition.steps import kinds
-from service.definition.steps.written import expression
+from service.definition.steps.written import NAMES, Expression, expression
 from service.domain.json_text import MAX_NESTING, Json, nesting
 
 MAX_STEPS = 2_000
@@ -21,8 +21,6 @@ _NOT_YET = {
     "stepTransitions": ("on",),
 }
 """Features that this release does not run, by the list in whose items they stand; the empty name is the top."""
-
-_SCOPE = ("__context__", "__steps__", "__datasources__", "__each__")
 
 
 def size_limits(document: Document) -> Iterator[Finding]:
@@ -88,12 +86,12 @@ def steps_own_rules(document: Document) -> Iterator[Finding]:
 
 def expressions_parse(document: Document) -> Iterator[Finding]:
     """Every expression can run."""
-    for pointer, source in _expressions(document):
-        problem = expressions.check(source)
+    for one in _expressions(document):
+        problem = expressions.check(one.source)
         if problem is not None:
             place = f" at character {problem.position}" if problem.position is not None else ""
             hint = "; names with a hyphen need back-quotes: `step-1`" if problem.code == "S0213" else ""
-            yield finding("EXPRESSIONS_PARSE", f"{problem.code}: {problem.message}{place}{hint}", pointer)
+            yield finding("EXPRESSIONS_PARSE", f"{problem.code}: {problem.message}{place}{hint}", one.pointer)
     output = document.data.get("outputExpression")
     if isinstance(output, str) and expression(output) is None:
         yield finding("EXPRESSIONS_PARSE", "an expression is written {% … %}", "/outputExpression")
@@ -101,22 +99,21 @@ def expressions_parse(document: Document) -> Iterator[Finding]:
 
 def expression_steps_exist(document: Document) -> Iterator[Finding]:
     """Every expression asks for the outputs of steps that there are."""
-    for pointer, source in _expressions(document):
-        for path in _paths(source):
-            if len(path) > 1 and path[0] == "__steps__" and path[1] not in document.node:
-                guess = document.guess(path[1], document.node)
-                message = f'there is no step "{path[1]}", so the expression finds nothing there{guess}'
-                yield finding("EXPRESSION_STEPS_EXIST", message, pointer)
+    for pointer, id in _steps_named(document):
+        if id not in document.node:
+            shown = id if len(id) <= 60 else f"{id[:60]}…"
+            guess = document.guess(id, document.node)
+            message = f'there is no step "{shown}", so the expression finds nothing there{guess}'
+            yield finding("EXPRESSION_STEPS_EXIST", message, pointer)
 
 
 def expression_names_known(document: Document) -> Iterator[Finding]:
     """Every expression begins its paths with a name that is bound."""
-    for pointer, source in _expressions(document):
-        for name in dict.fromkeys(path[0] for path in _paths(source) if path and path[0] not in _SCOPE):
-            plain = f"__{name.strip('_')}__"
-            guess = f'; did you mean "{plain}"?' if plain in _SCOPE else ""
-            message = f'nothing has the name "{name}", so the expression finds nothing there{guess}'
-            yield finding("EXPRESSION_NAMES_KNOWN", message, pointer)
+    for one in _expressions(document):
+        for name in dict.fromkeys(path[0] for path in expressions.paths(one.source) if path):
+            if (hint := _unbound(name, one.names)) is not None:
+                message = f'nothing has the name "{name}", so the expression finds nothing there{hint}'
+                yield finding("EXPRESSION_NAMES_KNOWN", message, one.pointer)
 
 
 def expression_within_text(document: Document) -> Iterator[Finding]:
@@ -141,28 +138,50 @@ def schemas_valid(document: Document) -> Iterator[Finding]:
                 yield finding("SCHEMAS_VALID", violation.message, pointer + violation.pointer)
 
 
-def _expressions(document: Document) -> Iterator[tuple[str, str]]:
-    """List the expressions of a definition, each with its pointer."""
+def _expressions(document: Document) -> Iterator[Expression]:
+    """List the expressions of a definition."""
     for edge in document.edges:
         condition = edge.data.get("condition")
         if isinstance(condition, dict) and isinstance(condition.get("src"), str):
-            yield f"{edge.pointer}/condition/src", condition["src"]
+            yield Expression(f"{edge.pointer}/condition/src", condition["src"])
     if (found := expression(document.data.get("outputExpression"))) is not None:
-        yield f"/outputExpression{found[0]}", found[1]
+        yield Expression(f"/outputExpression{found[0]}", found[1])
     for node in document.nodes:
-        for name in node.kind.templates if node.kind is not None else ():
-            yield from _within(node.data.get(name), f"{node.pointer}/{name}", is_template=name == "input")
+        if node.kind is not None:
+            for name in node.kind.templates:
+                yield from _within(node.data.get(name), f"{node.pointer}/{name}", is_template=name == "input")
+            yield from node.kind.expressions(node.data, node.pointer)
 
 
-def _within(value: Json, pointer: str, *, is_template: bool) -> Iterator[tuple[str, str]]:
+def _within(value: Json, pointer: str, *, is_template: bool) -> Iterator[Expression]:
     if is_template:
-        yield from expressions.template_expressions(value, pointer)
+        for place, source in expressions.template_expressions(value, pointer):
+            yield Expression(place, source)
     elif (found := expression(value)) is not None:
-        yield pointer + found[0], found[1]
+        yield Expression(pointer + found[0], found[1])
 
 
-def _paths(source: str) -> tuple[reading.Path, ...]:
-    return reading.paths(syntax.parse(source)) if expressions.check(source) is None else ()
+def _steps_named(document: Document) -> Iterator[tuple[str, str]]:
+    """List the steps that expressions and references ask for, each with its pointer."""
+    for one in _expressions(document):
+        for path in expressions.paths(one.source):
+            if len(path) > 1 and path[0] == "__steps__" and one.names is not None:
+                yield one.pointer, path[1]
+    for node in document.nodes:
+        if node.kind is not None:
+            yield from node.kind.steps_named(node.data, node.pointer)
+
+
+def _unbound(name: str, bound: tuple[str, ...] | None) -> str | None:
+    """Say why a name is not bound, as the end of a message; None if it is."""
+    if bound is None:
+        return "; this is asked of the value alone, which is $" if name in NAMES else None
+    if name in bound:
+        return None
+    if name in NAMES:
+        return "; only a sub-workflow binds it"
+    plain = f"__{name.strip('_')}__"
+    return f'; did you mean "{plain}"?' if plain in bound else ""
 
 
 def _texts(value: Json, pointer: str) -> Iterator[tuple[str, str]]:

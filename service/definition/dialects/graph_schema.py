@@ -12,17 +12,12 @@ from pathlib import Path
 
 from service.definition.steps.kind import Kind
 from service.definition.steps.kinds import KINDS, alias, kind_of
+from service.definition.steps.written import EXPRESSION
 from service.domain.json_text import Json
 
 _STATUS: Json = {"enum": ["NotStarted", "InProgress", "Completed", "Disabled", "Failed"]}
 _UI: Json = {"description": "Kept for whoever draws the definition, and never looked at."}
 _TEXT: Json = {"type": "string"}
-_EXPRESSION: Json = {
-    "type": "object",
-    "description": "A JSONata expression.",
-    "properties": {"type": {"const": "jsonata"}, "src": {"type": "string", "minLength": 1}},
-    "required": ["src"],
-}
 _STEP: dict[str, Json] = {
     "id": {"type": "string", "description": "Unique among the steps; expressions and transitions name it."},
     "type": {"type": "string", "examples": list(KINDS), "description": "What the step does."},
@@ -50,7 +45,7 @@ _TRANSITION: dict[str, Json] = {
     "id": {"type": "string", "description": "Unique among the transitions."},
     "fromStepId": {"type": "string", "description": "The step that the transition leaves."},
     "toStepId": {"type": "string", "description": "The step that the transition enters."},
-    "condition": _EXPRESSION | {"description": "Taken if true; only after an exclusive or inclusive split."},
+    "condition": EXPRESSION | {"description": "Taken if true; only after an exclusive or inclusive split."},
     "isDefault": {"type": "boolean", "description": "Taken when no condition of the split is true."},
     "onArrival": {
         "type": "object",
@@ -80,8 +75,8 @@ _TOP: dict[str, Json] = {
     "inputSchema": {"type": ["object", "boolean"], "description": "A JSON Schema that the input must match."},
     "outputExpression": {
         "type": ["string", "object"],
-        "properties": _EXPRESSION["properties"],
-        "required": _EXPRESSION["required"],
+        "properties": EXPRESSION["properties"],
+        "required": EXPRESSION["required"],
         "description": "What the execution gives: {% jsonata %}, asked at the end. Nothing when absent.",
     },
     "legacyServiceRequestType": _TEXT,
@@ -154,8 +149,16 @@ def _unknown(
         if schema is None:
             if name not in more and not name.startswith(("x-", "legacy")):
                 yield place, name, properties.keys()
-        elif isinstance(part, dict) and "properties" in schema:
-            yield from _unknown(part, schema["properties"], place)
+        else:
+            yield from _unknown_within(part, schema, place)
+
+
+def _unknown_within(part: Json, schema: Json, pointer: str) -> Iterator[tuple[str, str, Iterable[str]]]:
+    if isinstance(part, dict) and "properties" in schema:
+        yield from _unknown(part, schema["properties"], pointer)
+    elif isinstance(part, list) and "items" in schema:
+        for number, item in enumerate(part):
+            yield from _unknown_within(item, schema["items"], f"{pointer}/{number}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from service.definition.rules import Finding
+from service.definition.steps.written import Expression
 from service.domain.json_text import Json
 
 Settings = dict[str, Json]
@@ -20,6 +21,14 @@ def _nothing(step: Settings, pointer: str) -> Iterable[Finding]:
     return ()
 
 
+def _nothing_asked(step: Settings, pointer: str) -> Iterable[Expression]:
+    return ()
+
+
+def _nobody_named(step: Settings, pointer: str) -> Iterable[tuple[str, str]]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One step type: everything that differs between step types before they run.
@@ -27,7 +36,8 @@ class Kind:
     `properties` are JSON Schemas of the properties that a step of the type has besides those of every step. `compile`
     makes the settings of the plan, and is only asked when no check found an error. `check` finds what a schema cannot
     say; it gets the step's JSON pointer and tolerates any shape. `templates` names the properties in which `{% … %}`
-    may stand, `schemas` those that hold a JSON Schema.
+    may stand, `schemas` those that hold a JSON Schema; `expressions` lists the expressions that stand elsewhere, and
+    `steps_named` the other steps that are named outside of expressions, each with its pointer.
     """
 
     name: str
@@ -37,6 +47,8 @@ class Kind:
     schemas: tuple[str, ...] = ()
     compile: Callable[[Settings], Settings] = _no_settings
     check: Callable[[Settings, str], Iterable[Finding]] = _nothing
+    expressions: Callable[[Settings, str], Iterable[Expression]] = _nothing_asked
+    steps_named: Callable[[Settings, str], Iterable[tuple[str, str]]] = _nobody_named
     is_supported: bool = True
     is_human: bool = False
     is_special: bool = False  # start, end and gateways: they take no time and are nobody's work

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from service.definition.steps.human import CONFIRM, DOC_UPLOAD, FORM, URL_REDIRECT
 from service.definition.steps.kind import Kind
+from service.definition.steps.sub_workflow import SUB_WORKFLOW
 from service.definition.steps.task import TASK
 from service.definition.steps.timer import TIMER
 
@@ -17,7 +18,6 @@ _LATER = (
     "data.map",
     "data.filter",
     "loop",
-    "sys.sub_workflow",
 )
 
 KINDS: dict[str, Kind] = {
@@ -36,6 +36,7 @@ KINDS: dict[str, Kind] = {
         Kind("gateway.parallel_split", is_special=True, splits=True),
         Kind("gateway.parallel_join", is_special=True),
         *(Kind(name, is_supported=False) for name in _LATER),
+        SUB_WORKFLOW,
     )
 }
 """Each step type by its name."""
