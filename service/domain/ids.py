@@ -15,3 +15,8 @@ def uuid7(now: datetime, randomness: int) -> str:
     number = (milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | (randomness & (1 << 62) - 1)
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def first_at(time: datetime) -> str:
+    """Give the lowest id that can be made at an instant; all that were made before it are lower."""
+    return uuid7(max(time, _EPOCH), 0)

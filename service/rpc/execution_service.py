@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from heddle.v1 import execution_service_pb2 as pb
-from heddle.v1.execution_pb2 import Execution as ExecutionMessage
 from heddle.v1.execution_service_pb2_grpc import ExecutionServiceServicer
 from service import acting, watching
 from service.acting import Request
@@ -19,6 +18,7 @@ from service.plans import Plans
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
+from service.rpc.execution_filters import wanted_of
 from service.rpc.execution_messages import (
     execution_message,
     ledger_entry_message,
@@ -27,7 +27,7 @@ from service.rpc.execution_messages import (
     portions,
     step_run_messages,
 )
-from service.rpc.messages import target_of, value_of
+from service.rpc.messages import entity_of, target_of, value_of
 from service.rpc.paging import Page
 from service.rpc.status import rpc
 from service.starting import Order, Starter
@@ -67,8 +67,8 @@ class ExecutionService(ExecutionServiceServicer):
     @rpc
     def ListExecutions(self, request: pb.ListExecutionsRequest, call: Call) -> pb.ListExecutionsResponse:
         page = Page.asked(request, call)
-        found = execution_lists.page(call.workspace, _filters(request), before=page.after or None, limit=page.limit)
-        items, token = page.cut(found, lambda execution: execution.id)
+        found = execution_lists.page(call.workspace, wanted_of(request), before=page.after, limit=page.limit)
+        items, token = page.cut(found.executions, lambda execution: execution.id, rest=found.rest)
         messages = [execution_message(execution, with_values=False) for execution in items]
         return pb.ListExecutionsResponse(executions=messages, next_page_token=token)
 
@@ -116,8 +116,7 @@ def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
     if request.name:
         fields.name("name", request.name)
     if target == "entity":
-        fields.entity_type("entity.type", request.entity.type)
-        fields.text("entity.id", request.entity.id, at_least=1, at_most=256)
+        entity_of(request.entity)
     else:
         fields.required(target, getattr(request, target))
     if request.HasField("subject"):
@@ -163,19 +162,3 @@ _WAIT: dict[int, Callable[[Execution], bool] | None] = {
     pb.StartExecutionRequest.WAIT_FOR_FIRST_WAIT: _waits,
     pb.StartExecutionRequest.WAIT_FOR_END: _has_ended,
 }
-
-
-def _filters(request: pb.ListExecutionsRequest) -> dict[str, str]:
-    """The columns that a list is narrowed by, with their values."""
-    wanted = {
-        "template_id": request.template_id,
-        "version_id": request.version_id,
-        "status": value_of("status", ExecutionMessage.Status, request.status),
-        "phase": value_of("phase", ExecutionMessage.Phase, request.phase),
-        "correlation_id": request.correlation_id,
-        "entity_type": request.entity.type,
-        "entity_id": request.entity.id,
-        "parent_id": request.parent_execution_id,
-        "root_id": request.root_execution_id,
-    }
-    return {column: value for column, value in wanted.items() if value}

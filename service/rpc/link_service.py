@@ -9,7 +9,7 @@ from service.domain.fields import required
 from service.domain.link import Link
 from service.rpc.call import Call
 from service.rpc.changing import changing
-from service.rpc.messages import link_message, target_of, template_message, version_message
+from service.rpc.messages import entity_of, link_message, target_of, template_message, version_message
 from service.rpc.paging import Page
 from service.rpc.status import rpc
 from storage import links
@@ -36,7 +36,7 @@ class LinkService(LinkServiceServicer):
         if target_of(request) == "link_id":
             link = links.get(call.workspace, required("link_id", request.link_id))
         else:
-            link = links.by_entity(call.workspace, request.entity.type, request.entity.id)
+            link = links.by_entity(call.workspace, *entity_of(request.entity))
         return pb.GetLinkResponse(link=link_message(link))
 
     @rpc
@@ -65,8 +65,7 @@ class LinkService(LinkServiceServicer):
 
     @rpc
     def ResolveLink(self, request: pb.ResolveLinkRequest, call: Call) -> pb.ResolveLinkResponse:
-        entity = request.entity
-        link, template, version = links.resolve(call.workspace, entity.type, entity.id)
+        link, template, version = links.resolve(call.workspace, *entity_of(request.entity))
         refusal = template.refusal()
         reason = refusal.reason if refusal else "UNSPECIFIED"
         return pb.ResolveLinkResponse(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, overload
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,6 +13,7 @@ from heddle.v1.finding_pb2 import Finding as FindingMessage
 from heddle.v1.link_pb2 import Link as LinkMessage
 from heddle.v1.template_pb2 import Template as TemplateMessage
 from heddle.v1.version_pb2 import Version as VersionMessage
+from service.domain import fields
 from service.domain.errors import Finding, Invalid
 from service.domain.link import Link
 from service.domain.template import Template
@@ -90,6 +91,29 @@ def time_message(time: datetime | None) -> Timestamp | None:
     message = Timestamp()
     message.FromDatetime(time)
     return message
+
+
+def time_of(field: str, message: Timestamp) -> datetime:
+    """Read an instant; what is finer than records tell it is rounded up."""
+    try:
+        time = message.ToDatetime(tzinfo=UTC)
+    except ValueError as error:
+        told = f"{message.seconds} seconds and {message.nanos} nanoseconds since 1970"
+        rule = "it must be within the years 1 to 9999, and have 0 to 999,999,999 nanoseconds"
+        raise Invalid("INVALID_FIELD", f"{field} is {told}: {rule}", field=field) from error
+    return time if message.nanos % 1000 == 0 else min(time, _LAST) + _MICROSECOND
+
+
+def entity_of(entity: Entity) -> tuple[str, str]:
+    """Read the type and the id of an entity."""
+    return (
+        fields.entity_type("entity.type", entity.type),
+        fields.text("entity.id", entity.id, at_least=1, at_most=256),
+    )
+
+
+_MICROSECOND = timedelta(microseconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC) - _MICROSECOND
 
 
 def value_of(field: str, enum: Any, number: int) -> str:

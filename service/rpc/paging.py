@@ -41,12 +41,17 @@ class Page:
         """The same page with fewer items, where an answer has no room for all that it may have."""
         return replace(self, size=min(self.size, most)) if most else self
 
-    def cut(self, items: Sequence[T], position: Callable[[T], str]) -> tuple[Sequence[T], str]:
-        """Split what was fetched into the page's items and the token of the next page, empty when there is none."""
+    def cut(self, items: Sequence[T], position: Callable[[T], str], *, rest: str = "") -> tuple[Sequence[T], str]:
+        """Split what was fetched into the page's items and the token of the next page, empty when there is none.
+
+        `rest` is the position from which there may be more though fewer items than asked for were found.
+        """
         if len(items) <= self.size:
-            return items, ""
-        last = position(items[self.size - 1]).encode()
-        return items[: self.size], _token(_seal(self._list, last) + last)
+            return items, self._token_of(rest) if rest else ""
+        return items[: self.size], self._token_of(position(items[self.size - 1]))
+
+    def _token_of(self, position: str) -> str:
+        return _token(_seal(self._list, position.encode()) + position.encode())
 
 
 def _size(asked: int) -> int:

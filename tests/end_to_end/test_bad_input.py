@@ -314,7 +314,9 @@ TEXTS = {
     ("ListStepRuns", "step_id"): ["a\0b"],
     ("ListStepRuns", "execution_id"): ["", "a\0b"],
     ("ListLedgerEntries", "execution_id"): ["", "a\0b"],
-    ("ListExecutions", "correlation_id"): ["a\0b"],
+    ("ListExecutions", "correlation_id"): ["a\0b", "x" * 257],
+    ("ListExecutions", "template_id"): ["a\0b"],
+    ("ListExecutions", "root_execution_id"): ["a\0b"],
     ("GetStepRun", "step_run_id"): ["", "a\0b/a/1"],
     ("StartExecution", "version_id"): ["", "a\0b"],
     ("StartExecution by key", "template_key"): ["", "a\0b"],
@@ -329,7 +331,10 @@ def test_a_text_that_breaks_its_rule_is_refused(place, request_, field, text):
     invalid(place, request_, field, **{field: text})
 
 
-@pytest.mark.parametrize("request_", ["CreateLink", "StartExecution by entity"])
+BY_ENTITY = ["CreateLink", "StartExecution by entity", "GetLink by entity", "ResolveLink", "ListExecutions"]
+
+
+@pytest.mark.parametrize("request_", BY_ENTITY)
 @pytest.mark.parametrize(
     ("type", "id", "path"),
     [
@@ -357,13 +362,24 @@ def test_an_entity_that_none_can_be_is_refused(place, request_, type, id, path):
     ],
 )
 def test_a_subject_that_tells_nothing_is_refused(place, subject, path):
-    invalid(place, "StartExecution", path, subject=subject)
+    for request in ("StartExecution", "ListExecutions"):
+        invalid(place, request, path, subject=subject)
+
+
+@pytest.mark.parametrize("field", ["create_time_after", "create_time_before"])
+@pytest.mark.parametrize("time", [{"seconds": 2**62}, {"seconds": -(2**40)}, {"nanos": -1}, {"nanos": 10**9}])
+def test_a_time_that_there_is_not_is_refused(place, field, time):
+    invalid(place, "ListExecutions", field, **{field: time})
+
+
+@pytest.mark.parametrize("number", [0, 99, -1])
+def test_every_one_of_several_statuses_is_one(place, number):
+    invalid(place, "ListExecutions", "statuses", statuses=[4, number])
 
 
 ENUMS = [
     ("ListTemplates", "state"),
     ("ListVersions", "status"),
-    ("ListExecutions", "status"),
     ("ListExecutions", "phase"),
     ("ListStepRuns", "status"),
     ("UpdateStep", "status"),
@@ -428,7 +444,7 @@ FILTERS = {
     "ListTemplates": {"state": "STATE_DRAFT"},
     "ListVersions": {"status": "STATUS_PUBLISHED"},
     "ListLinks": {"entity_type": "PRODUCT"},
-    "ListExecutions": {"status": "STATUS_COMPLETED"},
+    "ListExecutions": {"statuses": ["STATUS_COMPLETED"]},
     "ListStepRuns": {"status": "STATUS_COMPLETED"},
     "ListLedgerEntries": {"after_number": 1},
 }

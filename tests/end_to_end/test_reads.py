@@ -53,7 +53,7 @@ def executions(reader) -> tuple[Api, dict[str, str]]:
     ids = {
         "completed": start(version_id=first.id, correlation_id="order-1"),
         "waiting": start(version_id=second.id, correlation_id="order-1"),
-        "cancelled": start(version_id=second.id, correlation_id="order-2"),
+        "cancelled": start(version_id=second.id, correlation_id="order-2", subject={"type": "ORDER", "id": "o-1"}),
         "linked": start(entity=entity("PRODUCT", "p")),
         "timed": start(version_id=other.id),
     }
@@ -69,19 +69,26 @@ def executions(reader) -> tuple[Api, dict[str, str]]:
         ({"template_id": "template"}, ["linked", "cancelled", "waiting", "completed"]),
         ({"version_id": "first"}, ["completed"]),
         ({"version_id": "other"}, ["timed"]),
-        ({"status": "STATUS_COMPLETED"}, ["completed"]),
-        ({"status": "STATUS_STARTED"}, ["timed", "linked", "waiting"]),
-        ({"status": "STATUS_FAILED"}, []),
+        ({"statuses": ["STATUS_COMPLETED"]}, ["completed"]),
+        ({"statuses": ["STATUS_STARTED"]}, ["timed", "linked", "waiting"]),
+        ({"statuses": ["STATUS_FAILED"]}, []),
         ({"phase": "PHASE_WAITING_FOR_INPUT"}, ["linked", "waiting"]),
         ({"phase": "PHASE_RUNNING"}, ["timed"]),
         ({"phase": "PHASE_NONE"}, ["cancelled", "completed"]),
         ({"correlation_id": "order-1"}, ["waiting", "completed"]),
-        ({"correlation_id": "order-1", "status": "STATUS_STARTED"}, ["waiting"]),
+        ({"correlation_id": "order-1", "statuses": ["STATUS_STARTED"]}, ["waiting"]),
         ({"correlation_id": "order"}, []),
         ({"entity": entity("PRODUCT", "p")}, ["linked"]),
-        ({"entity": entity("PRODUCT", "")}, ["linked"]),
         ({"entity": entity("PRODUCT", "q")}, []),
+        ({"entity": entity("PRODUCT", "p"), "template_id": "template", "phase": "PHASE_WAITING_FOR_INPUT"}, ["linked"]),
+        ({"entity": entity("PRODUCT", "p"), "version_id": "first"}, []),
+        ({"statuses": ["STATUS_COMPLETED", "STATUS_CANCELLED"]}, ["cancelled", "completed"]),
+        ({"statuses": ["STATUS_COMPLETED"], "phase": "PHASE_RUNNING"}, []),
+        ({"subject": {"type": "ORDER", "id": "o-1"}}, ["cancelled"]),
+        ({"subject": {"type": "ORDER", "id": "o-1"}, "statuses": ["STATUS_STARTED"]}, []),
+        ({"template_id": "template", "version_id": "other"}, []),
         ({"root_execution_id": "waiting"}, ["waiting"]),
+        ({"root_execution_id": "waiting", "statuses": ["STATUS_COMPLETED"]}, []),
         ({"parent_execution_id": "waiting"}, []),
     ],
 )
@@ -93,6 +100,23 @@ def test_executions_are_listed_newest_first_by_every_filter(executions, fields, 
 
     names = {id: name for name, id in ids.items()}
     assert [names[execution.id] for execution in found] == expected
+
+
+def test_executions_are_listed_by_the_time_of_their_creation(executions):
+    api, ids = executions
+    at = {name: api.execution(ids[name]).create_time for name in ("completed", "waiting", "cancelled", "timed")}
+
+    def listed(**bounds):
+        found = api.call("ListExecutions", **{f"create_time_{name}": time for name, time in bounds.items()}).executions
+        return [next(name for name, id in ids.items() if id == execution.id) for execution in found]
+
+    assert listed(after=at["cancelled"]) == ["timed", "linked", "cancelled"]
+    assert listed(before=at["cancelled"]) == ["waiting", "completed"]
+    assert listed(after=at["waiting"], before=at["timed"]) == ["linked", "cancelled", "waiting"]
+    assert listed(after=at["timed"], before=at["timed"]) == []
+    at["cancelled"].nanos += 1  # finer than any record
+    assert listed(after=at["cancelled"]) == ["timed", "linked"]
+    assert listed(before=at["cancelled"]) == ["cancelled", "waiting", "completed"]
 
 
 def test_lists_leave_large_values_to_those_who_get_one(api):

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from heddle.v1 import entity_pb2 as heddle_dot_v1_dot_entity__pb2
 from heddle.v1 import execution_pb2 as heddle_dot_v1_dot_execution__pb2
 from heddle.v1 import ledger_entry_pb2 as heddle_dot_v1_dot_ledger__entry__pb2
@@ -29,7 +30,7 @@ from heddle.v1 import permission_pb2 as heddle_dot_v1_dot_permission__pb2
 from heddle.v1 import step_run_pb2 as heddle_dot_v1_dot_step__run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!heddle/v1/execution_service.proto\x12\theddle.v1\x1a\x16heddle/v1/entity.proto\x1a\x19heddle/v1/execution.proto\x1a\x1cheddle/v1/ledger_entry.proto\x1a\x1aheddle/v1/permission.proto\x1a\x18heddle/v1/step_run.proto\"\xa0\x03\n\x15StartExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\nversion_id\x18\x02 \x01(\tH\x00\x12\x15\n\x0btemplate_id\x18\x03 \x01(\tH\x00\x12\x16\n\x0ctemplate_key\x18\x04 \x01(\tH\x00\x12#\n\x06\x65ntity\x18\x05 \x01(\x0b\x32\x11.heddle.v1.EntityH\x00\x12\x0c\n\x04name\x18\x06 \x01(\t\x12\x12\n\ninput_json\x18\x07 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x08 \x01(\t\x12#\n\x07subject\x18\t \x01(\x0b\x32\x12.heddle.v1.Subject\x12:\n\x08wait_for\x18\n \x01(\x0e\x32(.heddle.v1.StartExecutionRequest.WaitFor\"d\n\x07WaitFor\x12\x18\n\x14WAIT_FOR_UNSPECIFIED\x10\x00\x12\x14\n\x10WAIT_FOR_NOTHING\x10\x01\x12\x17\n\x13WAIT_FOR_FIRST_WAIT\x10\x02\x12\x10\n\x0cWAIT_FOR_END\x10\x03\x42\x08\n\x06target\"h\n\x16StartExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun\"+\n\x13GetExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"?\n\x14GetExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\"\xb2\x02\n\x15ListExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12+\n\x06status\x18\x05 \x01(\x0e\x32\x1b.heddle.v1.Execution.Status\x12)\n\x05phase\x18\x06 \x01(\x0e\x32\x1a.heddle.v1.Execution.Phase\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12!\n\x06\x65ntity\x18\x08 \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x1b\n\x13parent_execution_id\x18\t \x01(\t\x12\x19\n\x11root_execution_id\x18\n \x01(\t\"[\n\x16ListExecutionsResponse\x12(\n\nexecutions\x18\x01 \x03(\x0b\x32\x14.heddle.v1.Execution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x15WatchExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_number\x18\x02 \x01(\x03\"j\n\x16WatchExecutionResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.heddle.v1.LedgerEntry\x12\'\n\texecution\x18\x02 \x01(\x0b\x32\x14.heddle.v1.Execution\"R\n\x16\x43\x61ncelExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"B\n\x17\x43\x61ncelExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution2\xf6\x03\n\x10\x45xecutionService\x12_\n\x0eStartExecution\x12 .heddle.v1.StartExecutionRequest\x1a!.heddle.v1.StartExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12Y\n\x0cGetExecution\x12\x1e.heddle.v1.GetExecutionRequest\x1a\x1f.heddle.v1.GetExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12_\n\x0eListExecutions\x12 .heddle.v1.ListExecutionsRequest\x1a!.heddle.v1.ListExecutionsResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12\x61\n\x0eWatchExecution\x12 .heddle.v1.WatchExecutionRequest\x1a!.heddle.v1.WatchExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x30\x01\x12\x62\n\x0f\x43\x61ncelExecution\x12!.heddle.v1.CancelExecutionRequest\x1a\".heddle.v1.CancelExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!heddle/v1/execution_service.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16heddle/v1/entity.proto\x1a\x19heddle/v1/execution.proto\x1a\x1cheddle/v1/ledger_entry.proto\x1a\x1aheddle/v1/permission.proto\x1a\x18heddle/v1/step_run.proto\"\xa0\x03\n\x15StartExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\nversion_id\x18\x02 \x01(\tH\x00\x12\x15\n\x0btemplate_id\x18\x03 \x01(\tH\x00\x12\x16\n\x0ctemplate_key\x18\x04 \x01(\tH\x00\x12#\n\x06\x65ntity\x18\x05 \x01(\x0b\x32\x11.heddle.v1.EntityH\x00\x12\x0c\n\x04name\x18\x06 \x01(\t\x12\x12\n\ninput_json\x18\x07 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x08 \x01(\t\x12#\n\x07subject\x18\t \x01(\x0b\x32\x12.heddle.v1.Subject\x12:\n\x08wait_for\x18\n \x01(\x0e\x32(.heddle.v1.StartExecutionRequest.WaitFor\"d\n\x07WaitFor\x12\x18\n\x14WAIT_FOR_UNSPECIFIED\x10\x00\x12\x14\n\x10WAIT_FOR_NOTHING\x10\x01\x12\x17\n\x13WAIT_FOR_FIRST_WAIT\x10\x02\x12\x10\n\x0cWAIT_FOR_END\x10\x03\x42\x08\n\x06target\"h\n\x16StartExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun\"+\n\x13GetExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"?\n\x14GetExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\"\xc8\x03\n\x15ListExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12-\n\x08statuses\x18\x05 \x03(\x0e\x32\x1b.heddle.v1.Execution.Status\x12)\n\x05phase\x18\x06 \x01(\x0e\x32\x1a.heddle.v1.Execution.Phase\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12!\n\x06\x65ntity\x18\x08 \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x1b\n\x13parent_execution_id\x18\t \x01(\t\x12\x19\n\x11root_execution_id\x18\n \x01(\t\x12#\n\x07subject\x18\x0b \x01(\x0b\x32\x12.heddle.v1.Subject\x12\x35\n\x11\x63reate_time_after\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x63reate_time_before\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x16ListExecutionsResponse\x12(\n\nexecutions\x18\x01 \x03(\x0b\x32\x14.heddle.v1.Execution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x15WatchExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_number\x18\x02 \x01(\x03\"j\n\x16WatchExecutionResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.heddle.v1.LedgerEntry\x12\'\n\texecution\x18\x02 \x01(\x0b\x32\x14.heddle.v1.Execution\"R\n\x16\x43\x61ncelExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"B\n\x17\x43\x61ncelExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution2\xf6\x03\n\x10\x45xecutionService\x12_\n\x0eStartExecution\x12 .heddle.v1.StartExecutionRequest\x1a!.heddle.v1.StartExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12Y\n\x0cGetExecution\x12\x1e.heddle.v1.GetExecutionRequest\x1a\x1f.heddle.v1.GetExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12_\n\x0eListExecutions\x12 .heddle.v1.ListExecutionsRequest\x1a!.heddle.v1.ListExecutionsResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12\x61\n\x0eWatchExecution\x12 .heddle.v1.WatchExecutionRequest\x1a!.heddle.v1.WatchExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x30\x01\x12\x62\n\x0f\x43\x61ncelExecution\x12!.heddle.v1.CancelExecutionRequest\x1a\".heddle.v1.CancelExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,28 +47,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTIONSERVICE'].methods_by_name['WatchExecution']._serialized_options = b'\212\347\030\004\010\003\020\001'
   _globals['_EXECUTIONSERVICE'].methods_by_name['CancelExecution']._loaded_options = None
   _globals['_EXECUTIONSERVICE'].methods_by_name['CancelExecution']._serialized_options = b'\212\347\030\004\010\003\020\002'
-  _globals['_STARTEXECUTIONREQUEST']._serialized_start=184
-  _globals['_STARTEXECUTIONREQUEST']._serialized_end=600
-  _globals['_STARTEXECUTIONREQUEST_WAITFOR']._serialized_start=490
-  _globals['_STARTEXECUTIONREQUEST_WAITFOR']._serialized_end=590
-  _globals['_STARTEXECUTIONRESPONSE']._serialized_start=602
-  _globals['_STARTEXECUTIONRESPONSE']._serialized_end=706
-  _globals['_GETEXECUTIONREQUEST']._serialized_start=708
-  _globals['_GETEXECUTIONREQUEST']._serialized_end=751
-  _globals['_GETEXECUTIONRESPONSE']._serialized_start=753
-  _globals['_GETEXECUTIONRESPONSE']._serialized_end=816
-  _globals['_LISTEXECUTIONSREQUEST']._serialized_start=819
-  _globals['_LISTEXECUTIONSREQUEST']._serialized_end=1125
-  _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=1127
-  _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=1218
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=1220
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=1287
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=1289
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=1395
-  _globals['_CANCELEXECUTIONREQUEST']._serialized_start=1397
-  _globals['_CANCELEXECUTIONREQUEST']._serialized_end=1479
-  _globals['_CANCELEXECUTIONRESPONSE']._serialized_start=1481
-  _globals['_CANCELEXECUTIONRESPONSE']._serialized_end=1547
-  _globals['_EXECUTIONSERVICE']._serialized_start=1550
-  _globals['_EXECUTIONSERVICE']._serialized_end=2052
+  _globals['_STARTEXECUTIONREQUEST']._serialized_start=217
+  _globals['_STARTEXECUTIONREQUEST']._serialized_end=633
+  _globals['_STARTEXECUTIONREQUEST_WAITFOR']._serialized_start=523
+  _globals['_STARTEXECUTIONREQUEST_WAITFOR']._serialized_end=623
+  _globals['_STARTEXECUTIONRESPONSE']._serialized_start=635
+  _globals['_STARTEXECUTIONRESPONSE']._serialized_end=739
+  _globals['_GETEXECUTIONREQUEST']._serialized_start=741
+  _globals['_GETEXECUTIONREQUEST']._serialized_end=784
+  _globals['_GETEXECUTIONRESPONSE']._serialized_start=786
+  _globals['_GETEXECUTIONRESPONSE']._serialized_end=849
+  _globals['_LISTEXECUTIONSREQUEST']._serialized_start=852
+  _globals['_LISTEXECUTIONSREQUEST']._serialized_end=1308
+  _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=1310
+  _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=1401
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=1403
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=1470
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=1472
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=1578
+  _globals['_CANCELEXECUTIONREQUEST']._serialized_start=1580
+  _globals['_CANCELEXECUTIONREQUEST']._serialized_end=1662
+  _globals['_CANCELEXECUTIONRESPONSE']._serialized_start=1664
+  _globals['_CANCELEXECUTIONRESPONSE']._serialized_end=1730
+  _globals['_EXECUTIONSERVICE']._serialized_start=1733
+  _globals['_EXECUTIONSERVICE']._serialized_end=2235
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from heddle.v1 import entity_pb2 as _entity_pb2
@@ -202,12 +203,15 @@ class ListExecutionsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TEMPLATE_ID_FIELD_NUMBER: _builtins.int
     VERSION_ID_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
     ENTITY_FIELD_NUMBER: _builtins.int
     PARENT_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     ROOT_EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_AFTER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most so many: 1 to 200, more counts as 200; 50 when left out."""
     page_token: _builtins.str
@@ -216,8 +220,6 @@ class ListExecutionsRequest(_message.Message):
     """Only executions of this template."""
     version_id: _builtins.str
     """Only executions of this version."""
-    status: _execution_pb2.Execution.Status.ValueType
-    """Only executions in this status."""
     phase: _execution_pb2.Execution.Phase.ValueType
     """Only executions in this phase."""
     correlation_id: _builtins.str
@@ -225,10 +227,26 @@ class ListExecutionsRequest(_message.Message):
     parent_execution_id: _builtins.str
     """Only executions that this one started as steps of its own."""
     root_execution_id: _builtins.str
-    """Only executions below this one, at any depth, and itself."""
+    """Only executions below this one, which has no parent, at any depth, and itself."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_execution_pb2.Execution.Status.ValueType]:
+        """Only executions in one of these statuses; in any when left empty."""
+
     @_builtins.property
     def entity(self) -> _entity_pb2.Entity:
         """Only executions that were started for this entity."""
+
+    @_builtins.property
+    def subject(self) -> _execution_pb2.Subject:
+        """Only executions that are about this subject."""
+
+    @_builtins.property
+    def create_time_after(self) -> _timestamp_pb2.Timestamp:
+        """Only executions that were created at this instant or later."""
+
+    @_builtins.property
+    def create_time_before(self) -> _timestamp_pb2.Timestamp:
+        """Only executions that were created before this instant."""
 
     def __init__(
         self,
@@ -237,16 +255,19 @@ class ListExecutionsRequest(_message.Message):
         page_token: _builtins.str = ...,
         template_id: _builtins.str = ...,
         version_id: _builtins.str = ...,
-        status: _execution_pb2.Execution.Status.ValueType = ...,
+        statuses: _abc.Iterable[_execution_pb2.Execution.Status.ValueType] | None = ...,
         phase: _execution_pb2.Execution.Phase.ValueType = ...,
         correlation_id: _builtins.str = ...,
         entity: _entity_pb2.Entity | None = ...,
         parent_execution_id: _builtins.str = ...,
         root_execution_id: _builtins.str = ...,
+        subject: _execution_pb2.Subject | None = ...,
+        create_time_after: _timestamp_pb2.Timestamp | None = ...,
+        create_time_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "entity", b"entity", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "entity", b"entity", "page_size", b"page_size", "page_token", b"page_token", "parent_execution_id", b"parent_execution_id", "phase", b"phase", "root_execution_id", b"root_execution_id", "status", b"status", "template_id", b"template_id", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "create_time_after", b"create_time_after", "create_time_before", b"create_time_before", "entity", b"entity", "page_size", b"page_size", "page_token", b"page_token", "parent_execution_id", b"parent_execution_id", "phase", b"phase", "root_execution_id", b"root_execution_id", "statuses", b"statuses", "subject", b"subject", "template_id", b"template_id", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

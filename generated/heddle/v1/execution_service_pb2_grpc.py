@@ -96,6 +96,10 @@ class ExecutionServiceServicer:
     def ListExecutions(self, request, context):
         """Lists the workspace's executions, newest first, without their inputs and outputs.
 
+        Filters may be combined in any way, and every page costs the same. Where two or more of subject, parent, root,
+        correlation, entity, version and template are given and few executions have all of them, a page may have fewer
+        executions than asked for, even none, while `next_page_token` leads on; only an empty token ends the list.
+
         Errors: none but those of every rpc.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -54,6 +54,10 @@ class ExecutionServiceStub:
     ListExecutions: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.ListExecutionsRequest, _execution_service_pb2.ListExecutionsResponse]
     """Lists the workspace's executions, newest first, without their inputs and outputs.
 
+    Filters may be combined in any way, and every page costs the same. Where two or more of subject, parent, root,
+    correlation, entity, version and template are given and few executions have all of them, a page may have fewer
+    executions than asked for, even none, while `next_page_token` leads on; only an empty token ends the list.
+
     Errors: none but those of every rpc.
     """
     WatchExecution: _grpc.UnaryStreamMultiCallable[_execution_service_pb2.WatchExecutionRequest, _execution_service_pb2.WatchExecutionResponse]
@@ -98,6 +102,10 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     """
     ListExecutions: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.ListExecutionsRequest, _execution_service_pb2.ListExecutionsResponse]  # type: ignore[assignment]
     """Lists the workspace's executions, newest first, without their inputs and outputs.
+
+    Filters may be combined in any way, and every page costs the same. Where two or more of subject, parent, root,
+    correlation, entity, version and template are given and few executions have all of them, a page may have fewer
+    executions than asked for, even none, while `next_page_token` leads on; only an empty token ends the list.
 
     Errors: none but those of every rpc.
     """
@@ -158,6 +166,10 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_execution_service_pb2.ListExecutionsResponse, _abc.Awaitable[_execution_service_pb2.ListExecutionsResponse]]:
         """Lists the workspace's executions, newest first, without their inputs and outputs.
+
+        Filters may be combined in any way, and every page costs the same. Where two or more of subject, parent, root,
+        correlation, entity, version and template are given and few executions have all of them, a page may have fewer
+        executions than asked for, even none, while `next_page_token` leads on; only an empty token ends the list.
 
         Errors: none but those of every rpc.
         """
