@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from service.domain.step_run import StepRun
+from service.domain.step_run import Standing, StepRun
 from storage import documents
 from storage.database import query
 
@@ -34,6 +34,16 @@ def of_execution(
             conditions += f" AND {column} = %s"
             values.append(value)
     return _all(workspace, f"WHERE {conditions} ORDER BY create_number LIMIT %s", [*values, limit])
+
+
+def standings(workspace: str, execution_id: str) -> tuple[str, list[Standing]] | None:
+    """Sum up where an execution and its step runs stand at one moment; None when there is no such execution."""
+    rows = query(
+        "SELECT e.status, r.step_id, r.status, max(r.visit) FROM executions e LEFT JOIN step_runs r "
+        "ON (r.workspace, r.execution_id) = (e.workspace, e.id) WHERE e.workspace = %s AND e.id = %s GROUP BY 1, 2, 3",
+        (workspace, execution_id),
+    )
+    return (rows[0][0], [Standing(*row[1:]) for row in rows if row[1] is not None]) if rows else None
 
 
 def steps_reached(workspace: str, execution_id: str) -> set[str]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
+
+from service.definition.walking import Dominators
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict of them."""
@@ -50,6 +52,15 @@ class Transition:
     label: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StepGroup:
+    """Steps that belong together for the eye, in their order."""
+
+    id: str
+    name: str
+    step_ids: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Plan:
     """Steps and transitions in the order of the definition, with the graph questions that the engine asks."""
@@ -59,6 +70,7 @@ class Plan:
     transitions: tuple[Transition, ...]
     input_schema: Json = None  # None: any input is accepted
     output_expression: str | None = None  # None: the execution's output is null
+    groups: tuple[StepGroup, ...] = ()  # in the order of the definition
     format: int = FORMAT
 
     @cached_property
@@ -104,6 +116,16 @@ class Plan:
             if step.type == "gateway.parallel_join"
         }
 
+    @cached_property
+    def forward(self) -> dict[str, list[str]]:
+        """The steps that follow each step, without those to which a loop leads back.
+
+        A transition leads back when one can only come to its source by way of its target.
+        """
+        following = {step_id: [t.target for t in transitions] for step_id, transitions in self.outgoing.items()}
+        passed = Dominators(self.start.id, following)
+        return {id: [next for next in targets if not passed.before(next, id)] for id, targets in following.items()}
+
     def _upstream(self, step_id: str, *, without: str) -> frozenset[str]:
         found = {step_id} - {without}
         border = list(found)
@@ -129,6 +151,8 @@ class Plan:
             "input_schema": self.input_schema,
             "output_expression": self.output_expression,
         }
+        if self.groups:  # left out otherwise, as they were before plans had any
+            document["groups"] = [asdict(group) for group in self.groups]
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -141,6 +165,9 @@ class Plan:
             transitions=tuple(Transition(**transition) for transition in document["transitions"]),
             input_schema=document["input_schema"],
             output_expression=document["output_expression"],
+            groups=tuple(
+                StepGroup(group["id"], group["name"], tuple(group["step_ids"])) for group in document.get("groups", ())
+            ),
             format=document["format"],
         )
 

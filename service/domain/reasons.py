@@ -99,6 +99,12 @@ REASONS: dict[str, Reason] = {
         'step run "0197c5a0-…/verify/2" does not exist',
         "Take the id from ListStepRuns.",
     ),
+    "ACTIVE_VERSION_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The template has no version whose stages could be told: none is active, or the template is archived.",
+        'template "us-c-corp" has no active version, so it has no stages',
+        "Activate a version, or unarchive the template. Executions under way keep their stages: GetExecutionStages.",
+    ),
     "TEMPLATE_KEY_EXISTS": Reason(
         "ALREADY_EXISTS",
         "Another template of the workspace has the key. Where no key was given, it was made from the name.",

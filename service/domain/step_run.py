@@ -30,6 +30,15 @@ class StepRun:
         return f"{self.execution_id}/{self.step_id}/{self.visit}"
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """That visits of a step stand at a status, and the newest of these."""
+
+    step_id: str
+    status: str
+    visit: int
+
+
 def parse_id(id: str) -> tuple[str, str, int] | None:
     """Split a step run's id into execution, step and visit; None when it is not of that form."""
     execution_id, _, rest = id.partition("/")

@@ -17,6 +17,7 @@ from heddle.v1 import (
     execution_service_pb2,
     ledger_service_pb2,
     link_service_pb2,
+    stage_service_pb2,
     step_service_pb2,
     template_service_pb2,
     version_service_pb2,
@@ -24,6 +25,7 @@ from heddle.v1 import (
 from heddle.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
 from heddle.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
+from heddle.v1.stage_service_pb2_grpc import add_StageServiceServicer_to_server
 from heddle.v1.step_service_pb2_grpc import add_StepServiceServicer_to_server
 from heddle.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 from heddle.v1.version_service_pb2_grpc import add_VersionServiceServicer_to_server
@@ -33,6 +35,7 @@ from service.plans import Plans
 from service.rpc.execution_service import ExecutionService
 from service.rpc.ledger_service import LedgerService
 from service.rpc.link_service import LinkService
+from service.rpc.stage_service import StageService
 from service.rpc.step_service import StepService
 from service.rpc.template_service import TemplateService
 from service.rpc.version_service import VersionService
@@ -81,6 +84,7 @@ class Server:
         self._add(execution_service_pb2, add_ExecutionServiceServicer_to_server, executions)
         self._add(step_service_pb2, add_StepServiceServicer_to_server, StepService(gateway, known))
         self._add(ledger_service_pb2, add_LedgerServiceServicer_to_server, LedgerService())
+        self._add(stage_service_pb2, add_StageServiceServicer_to_server, StageService(known))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         reflection.enable_server_reflection([*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc)
         self.port = _bound(self._grpc, listen)

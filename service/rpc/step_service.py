@@ -20,12 +20,14 @@ from service.engine.observations import StepCompleted, StepUpdated
 from service.engine.run import MAX_OUTPUT
 from service.launching import Gateway
 from service.plans import Plans
+from service.progressing import progress_of
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
 from service.rpc.execution_messages import execution_message, fitting, newest_fitting, step_run_messages
 from service.rpc.messages import target_of, value_of
 from service.rpc.paging import Page
+from service.rpc.stage_messages import step_group_message
 from service.rpc.status import rpc
 from storage import step_runs
 
@@ -66,6 +68,12 @@ class StepService(StepServiceServicer):
             raise NotFound("STEP_RUN_NOT_FOUND", f"there is no step run {fields.shown(id)}", step_run_id=id)
         plan = self._plan(acting.get(call.workspace, run.execution_id))
         return pb.GetStepRunResponse(step_run=step_run_messages([run], plan)[0])
+
+    @rpc
+    def GetStepGroups(self, request: pb.GetStepGroupsRequest, call: Call) -> pb.GetStepGroupsResponse:
+        id = fields.required("execution_id", request.execution_id)
+        _, progress = progress_of(call.workspace, id, self._plans)
+        return pb.GetStepGroupsResponse(groups=map(step_group_message, progress.groups))
 
     @rpc
     def CompleteStep(self, request: pb.CompleteStepRequest, call: Call) -> pb.CompleteStepResponse:

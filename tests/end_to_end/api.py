@@ -24,6 +24,7 @@ SERVICES = {
     "Execution": "execution_service",
     "Step": "step_service",
     "Ledger": "ledger_service",
+    "Stage": "stage_service",
 }
 PATIENCE = 20.0
 """Seconds in which something that must happen has to happen."""

@@ -69,6 +69,10 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "UpdateStep": {"execution_id": "$execution", "step_id": "a", "status": "STATUS_DISABLED"},
     "UpdateStep by run": {"step_run_id": "$execution/a/1", "status": "STATUS_DISABLED"},
     "ListLedgerEntries": {"execution_id": "$execution"},
+    "GetStepGroups": {"execution_id": "$execution"},
+    "GetTemplateStages": {"template_id": "$template"},
+    "GetTemplateStages by key": {"template_key": "world"},
+    "GetExecutionStages": {"execution_id": "$execution"},
 }
 """A request for every rpc, for some more than one; "$name" is an id of the world, a pair an entity."""
 

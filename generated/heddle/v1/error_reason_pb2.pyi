@@ -50,6 +50,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: the execution's definition has no such step."""
     ERROR_REASON_STEP_RUN_NOT_FOUND: _ErrorReason.ValueType  # 15
     """NOT_FOUND: the execution has not made that visit of that step."""
+    ERROR_REASON_ACTIVE_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 17
+    """NOT_FOUND: the template has no version whose stages could be told: none is active, or it is archived."""
     ERROR_REASON_TEMPLATE_KEY_EXISTS: _ErrorReason.ValueType  # 20
     """ALREADY_EXISTS: another template of the workspace has the key."""
     ERROR_REASON_VERSION_LABEL_EXISTS: _ErrorReason.ValueType  # 21
@@ -136,6 +138,8 @@ ERROR_REASON_STEP_NOT_FOUND: ErrorReason.ValueType  # 14
 """NOT_FOUND: the execution's definition has no such step."""
 ERROR_REASON_STEP_RUN_NOT_FOUND: ErrorReason.ValueType  # 15
 """NOT_FOUND: the execution has not made that visit of that step."""
+ERROR_REASON_ACTIVE_VERSION_NOT_FOUND: ErrorReason.ValueType  # 17
+"""NOT_FOUND: the template has no version whose stages could be told: none is active, or it is archived."""
 ERROR_REASON_TEMPLATE_KEY_EXISTS: ErrorReason.ValueType  # 20
 """ALREADY_EXISTS: another template of the workspace has the key."""
 ERROR_REASON_VERSION_LABEL_EXISTS: ErrorReason.ValueType  # 21

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from heddle.v1 import execution_pb2 as _execution_pb2
+from heddle.v1 import step_group_pb2 as _step_group_pb2
 from heddle.v1 import step_run_pb2 as _step_run_pb2
 import builtins as _builtins
 import sys
@@ -135,6 +136,52 @@ class GetStepRunResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStepRunResponse: _TypeAlias = GetStepRunResponse  # noqa: Y015
+
+@_typing.final
+class GetStepGroupsRequest(_message.Message):
+    """Asks for the step groups of an execution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    execution_id: _builtins.str
+    """The execution."""
+    def __init__(
+        self,
+        *,
+        execution_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStepGroupsRequest: _TypeAlias = GetStepGroupsRequest  # noqa: Y015
+
+@_typing.final
+class GetStepGroupsResponse(_message.Message):
+    """Answers GetStepGroups."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[_step_group_pb2.StepGroup]:
+        """The groups in the order of the definition; none when it has no stepGroups."""
+
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[_step_group_pb2.StepGroup] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStepGroupsResponse: _TypeAlias = GetStepGroupsResponse  # noqa: Y015
 
 @_typing.final
 class CompleteStepRequest(_message.Message):

@@ -47,6 +47,11 @@ class StepServiceStub:
                 request_serializer=heddle_dot_v1_dot_step__service__pb2.GetStepRunRequest.SerializeToString,
                 response_deserializer=heddle_dot_v1_dot_step__service__pb2.GetStepRunResponse.FromString,
                 _registered_method=True)
+        self.GetStepGroups = channel.unary_unary(
+                '/heddle.v1.StepService/GetStepGroups',
+                request_serializer=heddle_dot_v1_dot_step__service__pb2.GetStepGroupsRequest.SerializeToString,
+                response_deserializer=heddle_dot_v1_dot_step__service__pb2.GetStepGroupsResponse.FromString,
+                _registered_method=True)
         self.CompleteStep = channel.unary_unary(
                 '/heddle.v1.StepService/CompleteStep',
                 request_serializer=heddle_dot_v1_dot_step__service__pb2.CompleteStepRequest.SerializeToString,
@@ -78,6 +83,15 @@ class StepServiceServicer:
         """Gets one step run.
 
         Errors: NOT_FOUND (STEP_RUN_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStepGroups(self, request, context):
+        """Tells the step groups of an execution with their steps, in the order of the definition.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +134,11 @@ def add_StepServiceServicer_to_server(servicer, server):
                     servicer.GetStepRun,
                     request_deserializer=heddle_dot_v1_dot_step__service__pb2.GetStepRunRequest.FromString,
                     response_serializer=heddle_dot_v1_dot_step__service__pb2.GetStepRunResponse.SerializeToString,
+            ),
+            'GetStepGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStepGroups,
+                    request_deserializer=heddle_dot_v1_dot_step__service__pb2.GetStepGroupsRequest.FromString,
+                    response_serializer=heddle_dot_v1_dot_step__service__pb2.GetStepGroupsResponse.SerializeToString,
             ),
             'CompleteStep': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteStep,
@@ -189,6 +208,33 @@ class StepService:
             '/heddle.v1.StepService/GetStepRun',
             heddle_dot_v1_dot_step__service__pb2.GetStepRunRequest.SerializeToString,
             heddle_dot_v1_dot_step__service__pb2.GetStepRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStepGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/heddle.v1.StepService/GetStepGroups',
+            heddle_dot_v1_dot_step__service__pb2.GetStepGroupsRequest.SerializeToString,
+            heddle_dot_v1_dot_step__service__pb2.GetStepGroupsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,11 @@ class StepServiceStub:
 
     Errors: NOT_FOUND (STEP_RUN_NOT_FOUND).
     """
+    GetStepGroups: _grpc.UnaryUnaryMultiCallable[_step_service_pb2.GetStepGroupsRequest, _step_service_pb2.GetStepGroupsResponse]
+    """Tells the step groups of an execution with their steps, in the order of the definition.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND).
+    """
     CompleteStep: _grpc.UnaryUnaryMultiCallable[_step_service_pb2.CompleteStepRequest, _step_service_pb2.CompleteStepResponse]
     """Completes a waiting step with its output. The answer shows what followed from it.
 
@@ -81,6 +86,11 @@ class StepServiceAsyncStub(StepServiceStub):
     """Gets one step run.
 
     Errors: NOT_FOUND (STEP_RUN_NOT_FOUND).
+    """
+    GetStepGroups: _aio.UnaryUnaryMultiCallable[_step_service_pb2.GetStepGroupsRequest, _step_service_pb2.GetStepGroupsResponse]  # type: ignore[assignment]
+    """Tells the step groups of an execution with their steps, in the order of the definition.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND).
     """
     CompleteStep: _aio.UnaryUnaryMultiCallable[_step_service_pb2.CompleteStepRequest, _step_service_pb2.CompleteStepResponse]  # type: ignore[assignment]
     """Completes a waiting step with its output. The answer shows what followed from it.
@@ -126,6 +136,17 @@ class StepServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gets one step run.
 
         Errors: NOT_FOUND (STEP_RUN_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def GetStepGroups(
+        self,
+        request: _step_service_pb2.GetStepGroupsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_step_service_pb2.GetStepGroupsResponse, _abc.Awaitable[_step_service_pb2.GetStepGroupsResponse]]:
+        """Tells the step groups of an execution with their steps, in the order of the definition.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod

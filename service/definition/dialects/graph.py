@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from service.definition.checks import graph, groups, ids, values
-from service.definition.document import Document, Edge, Node
-from service.definition.plan import Plan, Step, Transition
+from service.definition.document import Document, Edge, Group, Node
+from service.definition.plan import Plan, Step, StepGroup, Transition
 from service.definition.rules import Finding
 from service.definition.steps.written import expression
 from service.domain.json_text import Json
@@ -91,6 +92,7 @@ def compile(definition: Json) -> Plan:
         transitions=tuple(_transition(edge) for edge in document.edges),
         input_schema=_schema(definition.get("inputSchema")),
         output_expression=None if output is None else output[1],
+        groups=tuple(_group(document, group) for group in document.groups),
     )
 
 
@@ -118,6 +120,14 @@ def _transition(edge: Edge) -> Transition:
         on_arrival=_status(data.get("onArrival", {}).get("status")),
         label=data.get("label"),
     )
+
+
+def _group(document: Document, group: Group) -> StepGroup:
+    """Put the steps of a group in the order that they say, those that say none last; otherwise as they are listed."""
+    assert group.id is not None
+    step_ids = [id for _, id in group.members]
+    step_ids.sort(key=lambda id: document.node[id].data.get("group", {}).get("order", math.inf))
+    return StepGroup(group.id, group.data.get("name", group.id), tuple(step_ids))
 
 
 def _schema(written: Json) -> Json:

@@ -83,11 +83,11 @@ def _completing(check: Check) -> Callable[[Run, Visit, StepCompleted], None]:
 
 
 def _refusal(step: Step, found: list[Violation]) -> Refused:
+    place = f" (at {found[0].pointer})" if found[0].pointer else ""
     more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-    what = f"{found[0].message} (at {found[0].pointer or '/'}){more}"
     return Refused(
         "OUTPUT_INVALID",
-        f"the output of step {step.id} does not match what it asks for: {what}",
+        f"the output of step {step.id} does not match what it asks for: {found[0].message}{place}{more}",
         step_id=step.id,
         pointer=found[0].pointer,
         violations=[{"pointer": violation.pointer, "message": violation.message} for violation in found],
