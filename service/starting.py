@@ -12,8 +12,9 @@ from service.domain.errors import AlreadyExists, Exhausted, HeddleError, Invalid
 from service.domain.execution import Execution, Launch
 from service.domain.fields import shown
 from service.domain.step_run import StepRun
+from service.domain.trigger_record import TriggerRecord
 from service.launching import Created, Gateway, create, first_moves, launch
-from storage import executions, step_runs, targets
+from storage import executions, requests, step_runs, targets, trigger_records
 from storage.database import connection, refusing
 
 
@@ -55,15 +56,16 @@ class Starter:
         """
         try:
             created = self._create(order)
-        except HeddleError:
+        except HeddleError as refusal:
             earlier = self._earlier(order)
             if earlier is None:
+                _record(order, refusal)
                 raise
             return earlier
         if created is None:
             earlier = self._earlier(order)
             if earlier is None:
-                raise NotFound("EXECUTION_NOT_FOUND", "the execution that this request started was deleted")
+                raise _deleted(order)
             return earlier
         execution = created.execution
         if created.launch_state is not None:
@@ -80,18 +82,58 @@ class Starter:
         with connection():
             target = _find(order)
             plan = self._plan_of(order.workspace, target.plan_digest or "")
-            _check_input(plan, order.input)
+            _check_input(plan, order.input, target)
             with refusing(requests_pkey=_reused(order)):
                 return create(_new(order, target, plan), plan, first_moves(plan, order.input, order.time))
 
     def _earlier(self, order: Order) -> tuple[Execution, list[StepRun]] | None:
-        """The execution that the same request started before, with its step runs so far."""
+        """The execution that the same request started before, with its step runs so far; None when it started none."""
         with connection():
             earlier = executions.by_request(order.workspace, order.request_id)
             runs = step_runs.newest(order.workspace, earlier.id) if earlier is not None else []
+            request = requests.find(order.workspace, order.request_id) if earlier is None else None
+        if request is not None and (request.method, request.digest) == ("StartExecution", order.request_digest):
+            raise _deleted(order)
         if earlier is not None and earlier.request_digest != order.request_digest:
             raise _reused(order)
         return None if earlier is None else (earlier, runs)
+
+
+MAX_MESSAGE = 1_000
+"""Characters of a refusal's message that its record keeps."""
+
+_RECORDED = (Invalid, NotFound, WrongState, AlreadyExists, Exhausted)
+"""Refusals that say something of the request; the others say that something was away, or in the way."""
+
+
+def _record(order: Order, refusal: HeddleError) -> None:
+    """Leave word that nothing was started for an entity, and why."""
+    if not order.entity_type or not isinstance(refusal, _RECORDED) or refusal.reason == "REQUEST_ID_REUSED":
+        return
+    record = TriggerRecord(
+        workspace=order.workspace,
+        id=order.execution_id,
+        source="LINK",
+        entity_type=order.entity_type,
+        entity_id=order.entity_id,
+        request_id=order.request_id,
+        outcome="REFUSED",
+        reason=refusal.reason,
+        message=refusal.message[:MAX_MESSAGE],
+        template_id=refusal.facts.get("template_id", ""),
+        version_id=refusal.facts.get("version_id", ""),
+        create_time=order.time,
+    )
+    trigger_records.add(record)
+
+
+def _deleted(order: Order) -> NotFound:
+    """Say that the request has had its effect, though nothing of it is left: it starts nothing a second time."""
+    return NotFound(
+        "EXECUTION_NOT_FOUND",
+        f"the execution that request_id {shown(order.request_id)} started was deleted",
+        request_id=order.request_id,
+    )
 
 
 def _reused(order: Order) -> AlreadyExists:
@@ -181,7 +223,7 @@ def _look_up(order: Order) -> tuple[targets.Target | None, tuple[str, str, dict[
     return targets.by_entity(workspace, order.entity_type, order.entity_id), words
 
 
-def _check_input(plan: Plan, input: Json) -> None:
+def _check_input(plan: Plan, input: Json, target: targets.Target) -> None:
     if plan.input_schema is None:
         return
     if found := violations(plan.input_schema, input):
@@ -190,4 +232,6 @@ def _check_input(plan: Plan, input: Json) -> None:
             f"the input does not match the version's inputSchema: {found[0].message} (at {found[0].pointer or '/'})",
             field="input_json",
             pointer=found[0].pointer,
+            template_id=target.template_id,
+            version_id=target.version_id,
         )

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from service.domain.execution import Execution, Launch
-from storage import documents
+from storage import documents, trigger_records
 from storage.database import query
 
 COLUMNS = ", ".join(field.name for field in fields(Execution))
@@ -88,7 +88,8 @@ def add(execution: Execution, launch_state: str | None, lease: float, writing: W
         "q AS (INSERT INTO requests SELECT %s, %s, 'StartExecution', %s, '', now() FROM e)"
     )
     request = [execution.workspace, execution.request_id, execution.request_digest]
-    return _write(head, [*values, launch_state, *lease_values, *request], writing, shelf)
+    recorded, recorded_values = trigger_records.started(execution)
+    return _write(head + recorded, [*values, launch_state, *lease_values, *request, *recorded_values], writing, shelf)
 
 
 def record(writing: Writing) -> bool:

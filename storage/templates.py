@@ -13,6 +13,7 @@ COLUMNS = models.columns(_T, Template)
 _GET = _T.select(*COLUMNS).where(_T.workspace == "", _T.id == "")
 _BY_ID = sql(_GET)
 _BY_ID_LOCKED = sql(models.locking(_GET))
+_HOLD = sql(_GET.for_update("FOR KEY SHARE"))  # type: ignore[arg-type] # the stubs know of a flag only
 _BY_KEY = sql(_T.select(*COLUMNS).where(_T.workspace == "", _T.key == ""))
 _OF_VERSION = (
     _T.select(*COLUMNS)
@@ -53,6 +54,16 @@ def by_key(workspace: str, key: str) -> Template:
 def lock(workspace: str, template_id: str) -> Template:
     """Get a template and keep others from changing it until the transaction ends."""
     return _found(query(_BY_ID_LOCKED, (workspace, template_id)), template_id)
+
+
+def hold(workspace: str, template_id: str) -> None:
+    """Keep others from deleting a template until the transaction ends.
+
+    What will refer to it takes this before it locks anything else that goes with a template: deleting one locks it
+    first and its links afterwards, and whoever did it the other way round could wait for each other in a circle.
+    """
+    if not query(_HOLD, (workspace, template_id)):
+        raise not_found(template_id)
 
 
 def lock_of_version(workspace: str, version_id: str) -> Template:

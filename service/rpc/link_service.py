@@ -5,14 +5,14 @@ from __future__ import annotations
 from heddle.v1 import link_service_pb2 as pb
 from heddle.v1.error_reason_pb2 import ErrorReason
 from heddle.v1.link_service_pb2_grpc import LinkServiceServicer
-from service.domain.fields import required
+from service.domain.fields import required, shown
 from service.domain.link import Link
 from service.rpc.call import Call
 from service.rpc.changing import changing
 from service.rpc.messages import entity_of, link_message, target_of, template_message, version_message
 from service.rpc.paging import Page
 from service.rpc.status import rpc
-from storage import links
+from storage import links, templates
 
 
 class LinkService(LinkServiceServicer):
@@ -54,7 +54,10 @@ class LinkService(LinkServiceServicer):
 
     @changing
     def UpdateLink(self, request: pb.UpdateLinkRequest, call: Call) -> pb.UpdateLinkResponse:
-        link = _locked(request, call).move(required("template_id", request.template_id), call.now)
+        template_id = required("template_id", request.template_id)
+        required("link_id", request.link_id)
+        templates.hold(call.workspace, template_id)  # before the link
+        link = _locked(request, call).move(template_id, call.now)
         links.replace(link)
         return pb.UpdateLinkResponse(link=link_message(link))
 
@@ -68,13 +71,15 @@ class LinkService(LinkServiceServicer):
         link, template, version = links.resolve(call.workspace, *entity_of(request.entity))
         refusal = template.refusal()
         reason = refusal.reason if refusal else "UNSPECIFIED"
+        linked = f"{link.entity_type} {shown(link.entity_id)} is linked to template {template.key}"
+        runs = f"version {version.label} would start: it is the active one" if version else ""
         return pb.ResolveLinkResponse(
             link=link_message(link),
             template=template_message(template),
             version=version_message(version) if version else None,
             startable=refusal is None,
             reason=ErrorReason.Value(f"ERROR_REASON_{reason}"),
-            explanation=refusal.message if refusal else f"template {template.key} runs its active version",
+            explanation=f"{linked}; {refusal.message if refusal else runs}",
         )
 
 

@@ -20,6 +20,7 @@ from heddle.v1 import (
     stage_service_pb2,
     step_service_pb2,
     template_service_pb2,
+    trigger_record_service_pb2,
     version_service_pb2,
 )
 from heddle.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
@@ -28,6 +29,7 @@ from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
 from heddle.v1.stage_service_pb2_grpc import add_StageServiceServicer_to_server
 from heddle.v1.step_service_pb2_grpc import add_StepServiceServicer_to_server
 from heddle.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
+from heddle.v1.trigger_record_service_pb2_grpc import add_TriggerRecordServiceServicer_to_server
 from heddle.v1.version_service_pb2_grpc import add_VersionServiceServicer_to_server
 from service.domain.errors import Unavailable
 from service.launching import Gateway, Launcher
@@ -38,6 +40,7 @@ from service.rpc.link_service import LinkService
 from service.rpc.stage_service import StageService
 from service.rpc.step_service import StepService
 from service.rpc.template_service import TemplateService
+from service.rpc.trigger_record_service import TriggerRecordService
 from service.rpc.version_service import VersionService
 from service.settings import Settings
 from service.starting import Starter
@@ -78,6 +81,7 @@ class Server:
         self._add(template_service_pb2, add_TemplateServiceServicer_to_server, TemplateService())
         self._add(version_service_pb2, add_VersionServiceServicer_to_server, VersionService())
         self._add(link_service_pb2, add_LinkServiceServicer_to_server, LinkService())
+        self._add(trigger_record_service_pb2, add_TriggerRecordServiceServicer_to_server, TriggerRecordService())
         known = Plans(plans.get)
         watchers = Watchers(STREAMS, self.stopping)
         executions = ExecutionService(Starter(gateway, known.get, is_swamped), gateway, known, watchers)

@@ -25,6 +25,7 @@ SERVICES = {
     "Step": "step_service",
     "Ledger": "ledger_service",
     "Stage": "stage_service",
+    "TriggerRecord": "trigger_record_service",
 }
 PATIENCE = 20.0
 """Seconds in which something that must happen has to happen."""

@@ -196,6 +196,7 @@ REASONS = {
 }
 NAMED = [(name, field) for name, fields in REQUESTS.items() for field in fields if field in REASONS]
 NAMED.remove(("CreateLink", "entity"))  # the one that may not exist
+NAMED.remove(("ListTriggerRecords", "entity"))  # which tells of starts for entities without a link, too
 NAMED.remove(("CreateVersion as a copy", "template_id"))  # what is not there is the version of that template
 
 
@@ -332,6 +333,7 @@ def test_a_text_that_breaks_its_rule_is_refused(place, request_, field, text):
 
 
 BY_ENTITY = ["CreateLink", "StartExecution by entity", "GetLink by entity", "ResolveLink", "ListExecutions"]
+BY_ENTITY += ["ListTriggerRecords"]
 
 
 @pytest.mark.parametrize("request_", BY_ENTITY)
@@ -384,6 +386,7 @@ ENUMS = [
     ("ListStepRuns", "status"),
     ("UpdateStep", "status"),
     ("StartExecution", "wait_for"),
+    ("ListTriggerRecords", "outcome"),
 ]
 
 
@@ -447,6 +450,7 @@ FILTERS = {
     "ListExecutions": {"statuses": ["STATUS_COMPLETED"]},
     "ListStepRuns": {"status": "STATUS_COMPLETED"},
     "ListLedgerEntries": {"after_number": 1},
+    "ListTriggerRecords": {"outcome": "OUTCOME_REFUSED"},
 }
 
 

@@ -78,7 +78,11 @@ def test_every_way_to_name_a_thing_is_tried():
     assert tried == there_are
 
 
-@pytest.mark.parametrize(("request_", "field"), [place for place in PLACES if place != ("CreateLink", "entity")])
+OWN = {("CreateLink", "entity"), ("ListTriggerRecords", "entity")}
+"""Where an entity is the caller's own, whether anybody else has it or not."""
+
+
+@pytest.mark.parametrize(("request_", "field"), [place for place in PLACES if place not in OWN])
 def test_what_is_theirs_is_answered_as_what_is_nobodys(pair, request_, field):
     foreign, missing = named(field, pair.theirs)
     stored = outline(pair.there)
@@ -127,6 +131,15 @@ def test_keys_entities_and_request_ids_are_each_workspaces_own(pair):
     for api, world in ((pair.here, pair.ours), (pair.there, pair.theirs)):
         assert api.call("GetTemplate", template_key="world").template.id == world["template"]
         assert api.call("GetLink", entity={"type": "PRODUCT", "id": "world"}).link.id == world["link"]
+
+
+def test_what_came_of_their_starts_is_theirs(pair):
+    there = {"type": "PRODUCT", "id": "started-there"}
+    with pytest.raises(grpc.RpcError):
+        pair.there.call("StartExecution", entity=there)
+
+    assert pair.there.call("ListTriggerRecords", entity=there).trigger_records
+    assert not pair.here.call("ListTriggerRecords", entity=there).trigger_records
 
 
 def test_what_is_theirs_cannot_be_seen_to_grow(pair):

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from tests.end_to_end.api import Api, entity
+from tests.end_to_end.api import Api, entity, refused
 from tests.end_to_end.definitions import definition
 
 # `task_x` has no worker and so stays under way.
@@ -73,6 +73,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "GetTemplateStages": {"template_id": "$template"},
     "GetTemplateStages by key": {"template_key": "world"},
     "GetExecutionStages": {"execution_id": "$execution"},
+    "ListTriggerRecords": {"entity": ("PRODUCT", "idle")},
 }
 """A request for every rpc, for some more than one; "$name" is an id of the world, a pair an entity."""
 
@@ -118,6 +119,9 @@ def build(api: Api) -> World:
     link = api.call("CreateLink", entity=entity("PRODUCT", "world"), template_id=template).link.id
     for id, linked in (("archived", archived.template_id), ("idle", idle.template_id)):
         api.call("CreateLink", entity=entity("PRODUCT", id), template_id=linked)
+    for _ in range(2):
+        with refused("FAILED_PRECONDITION", "TEMPLATE_HAS_NO_ACTIVE_VERSION"):
+            api.call("StartExecution", entity=entity("PRODUCT", "idle"))
     ended = [
         api.call("StartExecution", version_id=spare, input_json="{}", request_id=id).execution.id
         for id in ("used-StartExecution", "second")

@@ -81,7 +81,10 @@ def test_resolving_says_what_would_start(api, link, template):
     assert (answer.link, answer.template.id, answer.version.id) == (link, template.id, version.id)
     assert answer.startable
     assert answer.reason == ErrorReason.ERROR_REASON_UNSPECIFIED
-    assert answer.explanation == "template customer-verification runs its active version"
+    assert answer.explanation == (
+        'SERVICE_CATALOG "US_C_CORP" is linked to template customer-verification; '
+        "version 1.0.0 would start: it is the active one"
+    )
     assert not answer.version.definition_json
 
 
@@ -89,7 +92,10 @@ def test_resolving_says_why_nothing_would_start(api, link, template):
     answer = api.call("ResolveLink", entity=US)
     assert not answer.startable
     assert answer.reason == ErrorReason.ERROR_REASON_TEMPLATE_HAS_NO_ACTIVE_VERSION
-    assert answer.explanation.startswith("template customer-verification has no active version")
+    assert answer.explanation.startswith(
+        'SERVICE_CATALOG "US_C_CORP" is linked to template customer-verification; '
+        "template customer-verification has no active version"
+    )
     assert not answer.HasField("version")
 
     an_active(api, template)
@@ -98,6 +104,8 @@ def test_resolving_says_why_nothing_would_start(api, link, template):
     answer = api.call("ResolveLink", entity=US)
     assert not answer.startable
     assert answer.reason == ErrorReason.ERROR_REASON_TEMPLATE_ARCHIVED
+    assert answer.explanation.endswith("template customer-verification is archived")
+    assert answer.version.label == "1.0.0"
 
 
 def test_what_is_not_linked_is_not_found(api):
@@ -112,6 +120,15 @@ def test_a_nul_in_an_entity_is_named(api):
         api.call("GetLink", entity=entity("PRODUCT", "\0"))
 
     assert refusals[0].fields == ["entity.id"]
+
+
+def test_resolving_starts_nothing(api, link, template):
+    an_active(api, template)
+
+    api.call("ResolveLink", entity=US)
+
+    assert not api.call("ListExecutions").executions
+    assert not api.call("ListTriggerRecords", entity=US).trigger_records
 
 
 @pytest.mark.parametrize(

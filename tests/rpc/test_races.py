@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
 import pytest
 
 from heddle.v1.version_pb2 import Version
+from storage.database import query, transaction
 from tests.end_to_end.api import Refusal, entity
 from tests.rpc.registry import OTHER, VALID, a_draft, a_published, a_template, an_active, at_once, reasons
 
@@ -131,6 +136,76 @@ def test_a_template_deleted_while_it_is_linked_leaves_no_link(api, template, rou
     )
 
     assert reasons(outcomes) in ([], ["TEMPLATE_NOT_FOUND"])
+    assert not api.call("ListLinks").links
+
+
+@ROUNDS
+def test_of_two_that_move_a_link_with_one_etag_one_wins(api, template, round_):
+    link = api.call("CreateLink", entity=entity("PRODUCT", "p"), template_id=template.id).link
+    others = [a_template(api, name) for name in ("Second", "Third")]
+
+    outcomes = at_once(
+        *[lambda o=o: api.call("UpdateLink", link_id=link.id, template_id=o.id, etag=link.etag).link for o in others]
+    )
+
+    assert reasons(outcomes) == ["ETAG_MISMATCH"]
+    (moved,) = [outcome for outcome in outcomes if not isinstance(outcome, Refusal)]
+    assert api.call("GetLink", link_id=link.id).link == moved
+
+
+@ROUNDS
+def test_a_link_is_moved_by_one_after_the_other(api, template, round_):
+    link = api.call("CreateLink", entity=entity("PRODUCT", "p"), template_id=template.id).link
+    others = [a_template(api, name) for name in ("Second", "Third")]
+
+    outcomes = at_once(*[lambda o=o: api.call("UpdateLink", link_id=link.id, template_id=o.id).link for o in others])
+
+    assert sorted(int(moved.etag) for moved in outcomes) == [int(link.etag) + 1, int(link.etag) + 2]
+    last = max(outcomes, key=lambda moved: int(moved.etag))
+    assert api.call("GetLink", link_id=link.id).link == last
+
+
+def test_links_that_change_places_while_both_templates_are_deleted_do_not_block_each_other(api, template):
+    other = a_template(api, "Second")
+    links = [
+        api.call("CreateLink", entity=entity("PRODUCT", id), template_id=to.id).link
+        for id, to in (("a", template), ("b", other))
+    ]
+
+    def outcome(method, **fields):
+        try:
+            return api.call(method, **fields)
+        except grpc.RpcError as error:
+            return Refusal(error)
+
+    with ThreadPoolExecutor(4) as callers:
+        with transaction():  # all meet at the links, the moves before the deletions
+            query("SELECT 1 FROM links WHERE workspace = %s FOR UPDATE", (api.workspace,))
+            moves = [
+                callers.submit(outcome, "UpdateLink", link_id=link.id, template_id=to.id)
+                for link, to in zip(links, (other, template), strict=True)
+            ]
+            time.sleep(0.3)
+            deletions = [callers.submit(outcome, "DeleteTemplate", template_id=one.id) for one in (template, other)]
+            time.sleep(0.3)
+        outcomes = [call.result() for call in [*moves, *deletions]]
+
+    assert reasons(outcomes) == []
+    assert not api.call("ListLinks").links  # moved first, and deleted with their new templates
+
+
+@ROUNDS
+def test_a_link_that_moves_to_a_template_that_is_deleted_goes_with_it(api, template, round_):
+    other = a_template(api, "Second")
+    link = api.call("CreateLink", entity=entity("PRODUCT", "p"), template_id=template.id).link
+
+    outcomes = at_once(
+        lambda: api.call("UpdateLink", link_id=link.id, template_id=other.id),
+        lambda: api.call("DeleteTemplate", template_id=other.id),
+        lambda: api.call("DeleteTemplate", template_id=template.id),
+    )
+
+    assert reasons(outcomes) in ([], ["TEMPLATE_NOT_FOUND"], ["LINK_NOT_FOUND"])
     assert not api.call("ListLinks").links
 
 

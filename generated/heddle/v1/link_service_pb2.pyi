@@ -341,7 +341,7 @@ class ResolveLinkResponse(_message.Message):
     reason: _error_reason_pb2.ErrorReason.ValueType
     """Why not: TEMPLATE_HAS_NO_ACTIVE_VERSION or TEMPLATE_ARCHIVED; unspecified when startable."""
     explanation: _builtins.str
-    """The same in words."""
+    """The same in words: how the entity comes to the template, and the template to the version or to none."""
     @_builtins.property
     def link(self) -> _link_pb2.Link:
         """The entity's link."""
@@ -352,7 +352,9 @@ class ResolveLinkResponse(_message.Message):
 
     @_builtins.property
     def version(self) -> _version_pb2.Version:
-        """The template's active version, without definition and findings; absent when it has none."""
+        """The template's active version, without definition and findings; absent when it has none. An archived template keeps
+        it, but does not start it.
+        """
 
     def __init__(
         self,

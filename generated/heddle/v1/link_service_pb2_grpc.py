@@ -121,7 +121,11 @@ class LinkServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveLink(self, request, context):
-        """Tells what an execution started for an entity would run, and why, or why it would not start. Starts nothing.
+        """Tells what an execution started for an entity would run, and why, or why it would not start. Starts nothing, and
+        leaves no TriggerRecord.
+
+        Of a linked entity it tells the link, its template, the version that would start (which is the template's active
+        one) or the reason why none would. An entity without a link is refused as StartExecution refuses it.
 
         Errors: NOT_FOUND (LINK_NOT_FOUND).
         """

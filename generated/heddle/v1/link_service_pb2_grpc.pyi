@@ -62,7 +62,11 @@ class LinkServiceStub:
     Errors: NOT_FOUND (LINK_NOT_FOUND).
     """
     ResolveLink: _grpc.UnaryUnaryMultiCallable[_link_service_pb2.ResolveLinkRequest, _link_service_pb2.ResolveLinkResponse]
-    """Tells what an execution started for an entity would run, and why, or why it would not start. Starts nothing.
+    """Tells what an execution started for an entity would run, and why, or why it would not start. Starts nothing, and
+    leaves no TriggerRecord.
+
+    Of a linked entity it tells the link, its template, the version that would start (which is the template's active
+    one) or the reason why none would. An entity without a link is refused as StartExecution refuses it.
 
     Errors: NOT_FOUND (LINK_NOT_FOUND).
     """
@@ -101,7 +105,11 @@ class LinkServiceAsyncStub(LinkServiceStub):
     Errors: NOT_FOUND (LINK_NOT_FOUND).
     """
     ResolveLink: _aio.UnaryUnaryMultiCallable[_link_service_pb2.ResolveLinkRequest, _link_service_pb2.ResolveLinkResponse]  # type: ignore[assignment]
-    """Tells what an execution started for an entity would run, and why, or why it would not start. Starts nothing.
+    """Tells what an execution started for an entity would run, and why, or why it would not start. Starts nothing, and
+    leaves no TriggerRecord.
+
+    Of a linked entity it tells the link, its template, the version that would start (which is the template's active
+    one) or the reason why none would. An entity without a link is refused as StartExecution refuses it.
 
     Errors: NOT_FOUND (LINK_NOT_FOUND).
     """
@@ -173,7 +181,11 @@ class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _link_service_pb2.ResolveLinkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_link_service_pb2.ResolveLinkResponse, _abc.Awaitable[_link_service_pb2.ResolveLinkResponse]]:
-        """Tells what an execution started for an entity would run, and why, or why it would not start. Starts nothing.
+        """Tells what an execution started for an entity would run, and why, or why it would not start. Starts nothing, and
+        leaves no TriggerRecord.
+
+        Of a linked entity it tells the link, its template, the version that would start (which is the template's active
+        one) or the reason why none would. An entity without a link is refused as StartExecution refuses it.
 
         Errors: NOT_FOUND (LINK_NOT_FOUND).
         """
