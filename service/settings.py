@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 T = TypeVar("T")
+
+_BEARER = "HEDDLE_DATA_SOURCE_TOKEN_"  # and then the type
 
 
 class BadSetting(ValueError):
     """A variable of the environment breaks its rule, or is missing where it is needed."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where data sources of one type are served: by the workers of a task queue or by an HTTP endpoint, one of both."""
+
+    queue: str = ""
+    url: str = ""
+    token: str = field(default="", repr=False)  # what an endpoint is sent as its bearer token
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,7 @@ class Settings:
     home: Path
     task_queue: str  # where Heddle's own workflow worker takes its work from; task workers choose their own
     history_limit: int | None  # events after which an execution continues as new; None: when Temporal suggests it
+    data_sources: Mapping[str, DataSource]  # by type
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -48,6 +61,7 @@ class Settings:
             home=_home(environ),
             task_queue=_read(environ, "HEDDLE_TASK_QUEUE", _name) or "heddle",
             history_limit=_read(environ, "HEDDLE_HISTORY_LIMIT", _history_limit),
+            data_sources=_data_sources(environ),
         )
 
 
@@ -91,6 +105,18 @@ def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HEDDLE_HOME") or ".heddle").absolute()
 
 
+def _data_sources(environ: Mapping[str, str]) -> dict[str, DataSource]:
+    sources = _read(environ, "HEDDLE_DATA_SOURCES", _places) or {}
+    for name in sorted(name for name in environ if name.startswith(_BEARER) and environ[name]):
+        type = name.removeprefix(_BEARER)
+        if type not in sources or not sources[type].url:
+            raise BadSetting(f"{name} is set, but HEDDLE_DATA_SOURCES names no endpoint for the type {type!r}")
+        if re.fullmatch(r"[!-~]{1,8192}", environ[name]) is None:  # its value must not end up in a log
+            raise BadSetting(f"{name} is no token: expected 1 to 8192 printable ASCII characters without spaces")
+        sources[type] = replace(sources[type], token=environ[name])
+    return sources
+
+
 def _read(environ: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T | None:
     # An empty variable counts as absent: that is what `HEDDLE_X= make run` and most deployment files mean by it.
     text = environ.get(name, "")
@@ -99,7 +125,7 @@ def _read(environ: Mapping[str, str], name: str, parse: Callable[[str], T]) -> T
     try:
         return parse(text)
     except ValueError as error:
-        raise BadSetting(f"{name} is {_without_password(text)!r}: {error}") from None
+        raise BadSetting(_without_password(f"{name} is {text!r}: {error}")) from None
 
 
 def _address(text: str) -> str:
@@ -134,6 +160,39 @@ def _history_limit(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 10 <= int(text) <= 50_000:
         raise ValueError("expected a number of history events from 10 to 50000")
     return int(text)
+
+
+def _places(text: str) -> dict[str, DataSource]:
+    found: dict[str, DataSource] = {}
+    for part in text.split(","):
+        type, _, place = part.strip().partition("=")
+        if re.fullmatch(r"[A-Z][A-Z0-9_]{0,127}", type) is None or not place:
+            raise ValueError(
+                f"{part.strip()!r} is no TYPE=queue:NAME or TYPE=https://HOST/PATH, with commas between them"
+            )
+        if type in found:
+            raise ValueError(f"the type {type} stands twice")
+        found[type] = _place(type, place)
+    return found
+
+
+def _place(type: str, place: str) -> DataSource:
+    kind, _, rest = place.partition(":")
+    if kind == "queue":
+        try:
+            return DataSource(queue=_name(rest))
+        except ValueError as error:
+            raise ValueError(f"the task queue of {type} is {rest!r}: {error}") from None
+    try:
+        url = urlsplit(place)
+        sound = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:  # a port that is no number, or half of an IPv6 address
+        sound = False
+    if not sound or re.fullmatch(r"[!-~]+", place) is None:
+        raise ValueError(f"{type} is served at {place!r}: expected queue:NAME, http://HOST/PATH or https://HOST/PATH")
+    if url.username is not None or url.fragment:
+        raise ValueError(f"the url of {type} may hold neither a user nor a fragment; a token goes into {_BEARER}{type}")
+    return DataSource(url=place)
 
 
 def _without_password(text: str) -> str:

@@ -14,6 +14,12 @@ OBSERVE = "observe"
 RECORD = "heddle.record"
 """The activity that writes ledger entries."""
 
+PROVIDER_OF = "heddle.provider_of"
+"""The activity that says where data sources of a type are served."""
+
+FETCH = "heddle.fetch"
+"""The activity that asks a data source over HTTP, on a task queue of its own (`fetch_queue`)."""
+
 REFUSED = "heddle.refused"
 """The error type of an update that the engine refuses; its details are reason, message and facts."""
 
@@ -24,6 +30,17 @@ NOT_THE_WRITER = "heddle.not_the_writer"
 def workflow_id(workspace: str, execution_id: str) -> str:
     """Name the workflow of an execution."""
     return f"heddle/{workspace}/{execution_id}"
+
+
+def execution_of(workflow_id: str) -> tuple[str, str]:
+    """Tell workspace and id of the execution whose workflow is named so."""
+    _, workspace, execution_id = workflow_id.split("/", 2)
+    return workspace, execution_id
+
+
+def fetch_queue(task_queue: str) -> str:
+    """Name the queue of what Heddle's workers fetch: a source that hangs must not hold up the writing of ledgers."""
+    return f"{task_queue}.fetch"
 
 
 @dataclass(frozen=True)
@@ -45,3 +62,14 @@ class Batch:
     execution_id: str = ""
     phase: str = ""
     entries: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FetchOrder:
+    """What to ask of an HTTP endpoint. Its token is not here, since this is kept in the workflow's history."""
+
+    type: str = ""  # of the data source
+    url: str = ""
+    document: dict[str, Any] = field(default_factory=dict)
+    timeout: float = 0  # seconds
+    idempotency_key: str = ""

@@ -16,12 +16,17 @@ from service.plans import Plans
 from service.settings import Settings
 from service.temporal import workflow
 from service.temporal.activities import record_batch
+from service.temporal.orders import fetch_queue
+from service.temporal.sources import DataSources
 from storage import database, plans
 
 log = logging.getLogger(__name__)
 
 WRITERS = 16
 """Ledger writes at once, each with a database connection."""
+
+FETCHERS = 64
+"""Data sources asked over HTTP at once."""
 
 GRACE = timedelta(seconds=10)
 """How long a stopping worker lets ledger writes finish."""
@@ -46,12 +51,13 @@ async def _work(settings: Settings) -> None:
     client = await _connect(settings, stopping)
     if client is None:
         return
-    with ThreadPoolExecutor(WRITERS, "ledger") as writers:
+    with ThreadPoolExecutor(WRITERS, "ledger") as writers, ThreadPoolExecutor(FETCHERS, "fetch") as fetchers:
+        sources = DataSources(settings.data_sources, fetchers)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             workflows=[workflow.ExecutionWorkflow],
-            activities=[record_batch],
+            activities=[record_batch, sources.provider_of],
             activity_executor=writers,
             # The engine is pure and a test holds it so; the sandbox would only cost (a third of the worker's time).
             workflow_runner=UnsandboxedWorkflowRunner(),
@@ -60,7 +66,14 @@ async def _work(settings: Settings) -> None:
             max_concurrent_activities=WRITERS,
             graceful_shutdown_timeout=GRACE,
         )
-        async with worker:
+        fetcher = Worker(
+            client,
+            task_queue=fetch_queue(settings.task_queue),
+            activities=[sources.fetch],
+            max_concurrent_activities=FETCHERS,
+            graceful_shutdown_timeout=GRACE,
+        )
+        async with worker, fetcher:
             log.info("working on task queue %s of %s", settings.task_queue, settings.temporal_address)
             await stopping.wait()
             log.info("stopping")

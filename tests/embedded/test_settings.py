@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import BadSetting, DevSettings, Settings
+from service.settings import BadSetting, DataSource, DevSettings, Settings
 
 URL = "postgresql://heddle:secret@db.example:5432/heddle"
 
@@ -18,6 +18,7 @@ def test_only_the_database_has_to_be_named():
         home=Path(".heddle").absolute(),
         task_queue="heddle",
         history_limit=None,
+        data_sources={},
     )
 
 
@@ -43,6 +44,22 @@ def test_an_empty_variable_counts_as_absent():
         ("HEDDLE_TEMPORAL_ADDRESS", "http://temporal:7233", "expected host:port"),
         ("HEDDLE_TEMPORAL_NAMESPACE", "a b", "letters, digits"),
         ("HEDDLE_TASK_QUEUE", "-", "letters, digits"),
+        ("HEDDLE_DATA_SOURCES", "CRM", "'CRM' is no TYPE=queue:NAME or TYPE=https://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=", "'CRM=' is no TYPE=queue:NAME"),
+        ("HEDDLE_DATA_SOURCES", "=queue:x", "'=queue:x' is no TYPE=queue:NAME"),
+        ("HEDDLE_DATA_SOURCES", "crm=queue:x", "'crm=queue:x' is no TYPE=queue:NAME"),
+        ("HEDDLE_DATA_SOURCES", "CRM=queue:x,", "'' is no TYPE=queue:NAME"),
+        ("HEDDLE_DATA_SOURCES", "CRM=queue:x, CRM=queue:y", "the type CRM stands twice"),
+        ("HEDDLE_DATA_SOURCES", "CRM=queue:a b", "the task queue of CRM is 'a b': expected 1 to 200 letters"),
+        ("HEDDLE_DATA_SOURCES", "CRM=crm.example/data", "expected queue:NAME, http://HOST/PATH or https://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=file:///etc/passwd", "expected queue:NAME, http://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=https:///data", "expected queue:NAME, http://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=https://crm.example:many/", "expected queue:NAME, http://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=https://crm.example:0/", "expected queue:NAME, http://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=https://[::1/", "expected queue:NAME, http://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=https://crm.example/a b", "expected queue:NAME, http://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=https://crm.example/a\nX: y", "expected queue:NAME, http://HOST/PATH"),
+        ("HEDDLE_DATA_SOURCES", "CRM=https://me@crm.example/", "a token goes into HEDDLE_DATA_SOURCE_TOKEN_CRM"),
         ("HEDDLE_HISTORY_LIMIT", "9", "from 10 to 50000"),
         ("HEDDLE_HISTORY_LIMIT", "many", "from 10 to 50000"),
         ("HEDDLE_HISTORY_LIMIT", "٢٠٠", "from 10 to 50000"),
@@ -79,3 +96,53 @@ def test_a_refused_url_does_not_show_its_password():
 
 def test_settings_in_a_log_do_not_show_the_password():
     assert "secret" not in repr(Settings.from_environment({"HEDDLE_DATABASE_URL": URL}))
+
+
+def test_a_place_for_each_type_of_data_source():
+    settings = Settings.from_environment(
+        {
+            "HEDDLE_DATABASE_URL": URL,
+            "HEDDLE_DATA_SOURCES": "COMMENDA_LOGICAL_BACKEND=queue:dsc-sources, CRM=https://crm.example:8443/data?of=us",
+            "HEDDLE_DATA_SOURCE_TOKEN_CRM": "s3cr3t",
+        }
+    )
+
+    assert settings.data_sources == {
+        "COMMENDA_LOGICAL_BACKEND": DataSource(queue="dsc-sources"),
+        "CRM": DataSource(url="https://crm.example:8443/data?of=us", token="s3cr3t"),
+    }
+    assert "s3cr3t" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        (
+            {"HEDDLE_DATA_SOURCE_TOKEN_CRM": "s3cr3t"},
+            "HEDDLE_DATA_SOURCE_TOKEN_CRM is set, but HEDDLE_DATA_SOURCES names no endpoint for the type 'CRM'",
+        ),
+        (
+            {"HEDDLE_DATA_SOURCES": "CRM=queue:crm", "HEDDLE_DATA_SOURCE_TOKEN_CRM": "s3cr3t"},
+            "HEDDLE_DATA_SOURCE_TOKEN_CRM is set, but HEDDLE_DATA_SOURCES names no endpoint for the type 'CRM'",
+        ),
+        (
+            {"HEDDLE_DATA_SOURCES": "CRM=https://crm.example", "HEDDLE_DATA_SOURCE_TOKEN_CRM": "s3cr3t\r\nX: y"},
+            "HEDDLE_DATA_SOURCE_TOKEN_CRM is no token: expected 1 to 8192 printable ASCII characters without spaces",
+        ),
+        (
+            {"HEDDLE_DATA_SOURCES": "CRM=https://me:s3cr3t@crm.example/"},
+            "HEDDLE_DATA_SOURCES is 'CRM=https://me:***@crm.example/': the url of CRM may hold neither a user nor",
+        ),
+        (
+            {"HEDDLE_DATA_SOURCES": "CRM=https://me:s3cr3t@crm.example:many/"},
+            "HEDDLE_DATA_SOURCES is 'CRM=https://me:***@crm.example:many/': CRM is served at 'https://me:***@crm",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", [Settings, DevSettings])
+def test_a_token_without_an_endpoint_or_in_the_wrong_place_is_refused_and_not_shown(kind, variables, message):
+    with pytest.raises(BadSetting) as refusal:
+        kind.from_environment({"HEDDLE_DATABASE_URL": URL, **variables})
+
+    assert str(refusal.value).startswith(message)
+    assert "s3cr3t" not in str(refusal.value)
