@@ -216,6 +216,19 @@ REASONS: dict[str, Reason] = {
         "cannot move step verify, visit 1, from RUNNING to PENDING; allowed: DISABLED",
         "Ask for one of the statuses that the message lists.",
     ),
+    "EXECUTION_NOT_ENDED": Reason(
+        "FAILED_PRECONDITION",
+        "The execution goes on, or one below it does; only what has ended is deleted. Nothing has changed.",
+        "cannot delete execution 0197c5a0-…: execution 0197c5a1-… below it is STARTED",
+        "Wait for the end, or cancel the execution, which cancels those below it, and delete it then.",
+    ),
+    "EXECUTION_NEEDED": Reason(
+        "FAILED_PRECONDITION",
+        "The execution was started by another one, which has not ended, or has failed and may be retried. It goes by "
+        "what its children did, so they stay. Nothing has changed.",
+        "cannot delete execution 0197c5a1-…: its parent 0197c5a0-… is STARTED",
+        "Delete the parent once it has ended; what is below it goes with it.",
+    ),
     "LAUNCH_BACKLOG_FULL": Reason(
         "RESOURCE_EXHAUSTED",
         "Too many executions wait for Temporal to take them over. Nothing was started.",

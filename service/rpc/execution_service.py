@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from heddle.v1 import execution_service_pb2 as pb
 from heddle.v1.execution_service_pb2_grpc import ExecutionServiceServicer
-from service import acting, watching
+from service import acting, deleting, watching
 from service.acting import Request
 from service.domain import fields
 from service.domain.errors import Invalid, Unavailable
@@ -16,7 +16,7 @@ from service.engine.observations import Cancelled
 from service.launching import Gateway
 from service.plans import Plans
 from service.rpc.call import Call
-from service.rpc.changing import digest_of
+from service.rpc.changing import changing, digest_of
 from service.rpc.deadlines import seconds_left
 from service.rpc.execution_filters import wanted_of
 from service.rpc.execution_messages import (
@@ -102,6 +102,11 @@ class ExecutionService(ExecutionServiceServicer):
                 raise
             execution = acting.get(call.workspace, id)
         return pb.CancelExecutionResponse(execution=execution_message(execution))
+
+    @changing
+    def DeleteExecution(self, request: pb.DeleteExecutionRequest, call: Call) -> pb.DeleteExecutionResponse:
+        id = fields.required("execution_id", request.execution_id)
+        return pb.DeleteExecutionResponse(deleted_executions=deleting.delete(call.workspace, id))
 
 
 def _order(request: pb.StartExecutionRequest, call: Call) -> Order:

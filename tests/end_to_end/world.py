@@ -62,6 +62,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "ListExecutions": {},
     "WatchExecution": {"execution_id": "$execution"},
     "CancelExecution": {"execution_id": "$execution"},
+    "DeleteExecution": {"execution_id": "$completed"},
     "ListStepRuns": {"execution_id": "$execution"},
     "GetStepRun": {"step_run_id": "$execution/a/1"},
     "CompleteStep": {"execution_id": "$execution", "step_id": "a", "output_json": '{"ok": true}'},

@@ -88,6 +88,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the step does not wait for a completion, or was completed with another output or outcome."""
     ERROR_REASON_STEP_STATUS_REFUSED: _ErrorReason.ValueType  # 51
     """FAILED_PRECONDITION: the step run's present status does not allow the one asked for."""
+    ERROR_REASON_EXECUTION_NOT_ENDED: _ErrorReason.ValueType  # 53
+    """FAILED_PRECONDITION: the execution, or one below it, has not ended."""
+    ERROR_REASON_EXECUTION_NEEDED: _ErrorReason.ValueType  # 54
+    """FAILED_PRECONDITION: the execution's parent goes on, or may be retried, and goes by what its child did."""
     ERROR_REASON_LAUNCH_BACKLOG_FULL: _ErrorReason.ValueType  # 60
     """RESOURCE_EXHAUSTED: too many executions wait for their start; try again later."""
     ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 61
@@ -176,6 +180,10 @@ ERROR_REASON_STEP_NOT_WAITING: ErrorReason.ValueType  # 50
 """FAILED_PRECONDITION: the step does not wait for a completion, or was completed with another output or outcome."""
 ERROR_REASON_STEP_STATUS_REFUSED: ErrorReason.ValueType  # 51
 """FAILED_PRECONDITION: the step run's present status does not allow the one asked for."""
+ERROR_REASON_EXECUTION_NOT_ENDED: ErrorReason.ValueType  # 53
+"""FAILED_PRECONDITION: the execution, or one below it, has not ended."""
+ERROR_REASON_EXECUTION_NEEDED: ErrorReason.ValueType  # 54
+"""FAILED_PRECONDITION: the execution's parent goes on, or may be retried, and goes by what its child did."""
 ERROR_REASON_LAUNCH_BACKLOG_FULL: ErrorReason.ValueType  # 60
 """RESOURCE_EXHAUSTED: too many executions wait for their start; try again later."""
 ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 61

@@ -62,6 +62,11 @@ class ExecutionServiceStub:
                 request_serializer=heddle_dot_v1_dot_execution__service__pb2.CancelExecutionRequest.SerializeToString,
                 response_deserializer=heddle_dot_v1_dot_execution__service__pb2.CancelExecutionResponse.FromString,
                 _registered_method=True)
+        self.DeleteExecution = channel.unary_unary(
+                '/heddle.v1.ExecutionService/DeleteExecution',
+                request_serializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.SerializeToString,
+                response_deserializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.FromString,
+                _registered_method=True)
 
 
 class ExecutionServiceServicer:
@@ -130,6 +135,20 @@ class ExecutionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteExecution(self, request, context):
+        """Deletes an execution that has ended, and all that are below it, which must have ended too, in one step: their step
+        runs and ledgers go with them.
+
+        The request that started it is still remembered: sending it again starts nothing and answers NOT_FOUND
+        (EXECUTION_NOT_FOUND). So are the trigger record of its start, and its workflows' histories in Temporal for as long
+        as that keeps them.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_ENDED, EXECUTION_NEEDED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ExecutionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -157,6 +176,11 @@ def add_ExecutionServiceServicer_to_server(servicer, server):
                     servicer.CancelExecution,
                     request_deserializer=heddle_dot_v1_dot_execution__service__pb2.CancelExecutionRequest.FromString,
                     response_serializer=heddle_dot_v1_dot_execution__service__pb2.CancelExecutionResponse.SerializeToString,
+            ),
+            'DeleteExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteExecution,
+                    request_deserializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.FromString,
+                    response_serializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -297,6 +321,33 @@ class ExecutionService:
             '/heddle.v1.ExecutionService/CancelExecution',
             heddle_dot_v1_dot_execution__service__pb2.CancelExecutionRequest.SerializeToString,
             heddle_dot_v1_dot_execution__service__pb2.CancelExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/heddle.v1.ExecutionService/DeleteExecution',
+            heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.SerializeToString,
+            heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -76,6 +76,16 @@ class ExecutionServiceStub:
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_ENDED); UNAVAILABLE
     (TEMPORAL_UNAVAILABLE).
     """
+    DeleteExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.DeleteExecutionRequest, _execution_service_pb2.DeleteExecutionResponse]
+    """Deletes an execution that has ended, and all that are below it, which must have ended too, in one step: their step
+    runs and ledgers go with them.
+
+    The request that started it is still remembered: sending it again starts nothing and answers NOT_FOUND
+    (EXECUTION_NOT_FOUND). So are the trigger record of its start, and its workflows' histories in Temporal for as long
+    as that keeps them.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_ENDED, EXECUTION_NEEDED).
+    """
 
 @_typing.type_check_only
 class ExecutionServiceAsyncStub(ExecutionServiceStub):
@@ -124,6 +134,16 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
 
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_ENDED); UNAVAILABLE
     (TEMPORAL_UNAVAILABLE).
+    """
+    DeleteExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.DeleteExecutionRequest, _execution_service_pb2.DeleteExecutionResponse]  # type: ignore[assignment]
+    """Deletes an execution that has ended, and all that are below it, which must have ended too, in one step: their step
+    runs and ledgers go with them.
+
+    The request that started it is still remembered: sending it again starts nothing and answers NOT_FOUND
+    (EXECUTION_NOT_FOUND). So are the trigger record of its start, and its workflows' histories in Temporal for as long
+    as that keeps them.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_ENDED, EXECUTION_NEEDED).
     """
 
 class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -200,6 +220,22 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_ENDED); UNAVAILABLE
         (TEMPORAL_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteExecution(
+        self,
+        request: _execution_service_pb2.DeleteExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_service_pb2.DeleteExecutionResponse, _abc.Awaitable[_execution_service_pb2.DeleteExecutionResponse]]:
+        """Deletes an execution that has ended, and all that are below it, which must have ended too, in one step: their step
+        runs and ledgers go with them.
+
+        The request that started it is still remembered: sending it again starts nothing and answers NOT_FOUND
+        (EXECUTION_NOT_FOUND). So are the trigger record of its start, and its workflows' histories in Temporal for as long
+        as that keeps them.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_ENDED, EXECUTION_NEEDED).
         """
 
 def add_ExecutionServiceServicer_to_server(servicer: ExecutionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
