@@ -147,11 +147,13 @@ def _check_repeated(workspace: str, execution_id: str, action: Action, ended: Wo
 
 
 def _is_repeated(workspace: str, execution_id: str, action: Action) -> bool:
-    """Tell whether a step was completed before in the same words."""
-    if not isinstance(action, StepCompleted):
+    """Tell whether a step was completed before in the same words, or has the status that it is to get."""
+    if isinstance(action, Cancelled):
         return False
     with connection():
         run = step_runs.get(workspace, execution_id, action.step_id, action.visit)
+    if isinstance(action, StepUpdated):
+        return run is not None and run.status == action.status
     return (
         run is not None
         and run.status == "COMPLETED"

@@ -153,26 +153,57 @@ UPDATES: dict[str, tuple[str, ...]] = {
     "RUNNING": ("DISABLED",),
     "WAITING": ("DISABLED",),
 }
-"""From each status of an open step run, the statuses that UpdateStep may give it."""
+"""From each status of an open step run, the statuses that UpdateStep may give it; docs/state-tables.md prints it."""
 
 
 def _update_step(run: Run, update: StepUpdated) -> None:
     _known_step(run, update.step_id)
     opened = _addressed(run.state, update.step_id, update.visit)
     if opened is None:
-        raise _not_open(run.state, update.step_id, update.visit, "update")
+        if _stands_completed(run.state, update):
+            return
+        raise _not_updatable(run.state, update)
     if update.status == opened.status or (update.status, opened.status) == ("RUNNING", "WAITING"):
         return
     if update.status not in UPDATES[opened.status]:
-        raise Refused(
-            "STEP_STATUS_REFUSED",
-            f"cannot move step {update.step_id}, visit {opened.visit}, from {opened.status} to {update.status}; "
-            f"allowed: {', '.join(UPDATES[opened.status])}",
-            step_id=update.step_id,
-            status=opened.status,
-            allowed=", ".join(UPDATES[opened.status]),
-        )
+        raise _refused_update(run.plan.step[opened.step_id], opened, update.status)
     _UPDATE[update.status](run, opened)
+
+
+def _stands_completed(state: State, update: StepUpdated) -> bool:
+    """Tell whether a step that is to be passed is completed as it is."""
+    result = state.results.get(update.step_id)
+    return result is not None and update.visit in (0, result.visit) and update.status == "COMPLETED"
+
+
+def _refused_update(step: Step, opened: OpenRun, wanted: str) -> Refused:
+    allowed = ", ".join(UPDATES[opened.status])
+    by_output = wanted == "COMPLETED" and StepCompleted in KINDS[step.type].hears
+    hint = "; CompleteStep completes it" if by_output else ""
+    return Refused(
+        "STEP_STATUS_REFUSED",
+        f"cannot move step {step.id}, visit {opened.visit}, from {opened.status} to {wanted}; allowed: {allowed}{hint}",
+        step_id=step.id,
+        status=opened.status,
+        allowed=allowed,
+    )
+
+
+def _not_updatable(state: State, update: StepUpdated) -> Refused:
+    """Say why a step that is not open cannot be moved; what has ended is refused by its status, as what is open is."""
+    visit = update.visit or state.visits.get(update.step_id, 0)
+    if state.status != OPEN or visit == 0 or visit > state.visits.get(update.step_id, 0):
+        return _not_open(state, update.step_id, update.visit, "update")
+    result = state.results.get(update.step_id)
+    status = "COMPLETED" if result is not None and result.visit == visit else None  # only the latest result is kept
+    why = f"is {status}" if status else "has ended"
+    return Refused(
+        "STEP_STATUS_REFUSED",
+        f"cannot move step {update.step_id}, visit {visit}, to {update.status}: it {why}; allowed: nothing",
+        step_id=update.step_id,
+        status=status,
+        allowed="",
+    )
 
 
 def _set_free(run: Run, opened: OpenRun) -> None:
@@ -270,7 +301,7 @@ def _settle(run: Run, moves: int) -> None:
             _move(run, state.tokens[0])
         elif join := joins.ready(run.plan, state):
             step = run.plan.step[join]
-            _enter(run, step, tuple(state.arrived[join]), None)
+            _enter(run, step, tuple(state.arrived[join]), _deciding(run.plan, state, join))
         elif state.end_reached and state.open and not _working(state):
             run.close_open_runs("the end was reached")
         elif state.open or state.number == 0:
@@ -287,6 +318,11 @@ def _move(run: Run, via: str) -> None:
         run.arrive(Visit(step, 0, (via,)))
     else:
         _enter(run, step, (via,), transition)
+
+
+def _deciding(plan: Plan, state: State, join: str) -> Transition | None:
+    """Of the transitions whose tokens a join takes, the first that says with which status it begins."""
+    return next((t for t in plan.incoming[join] if t.id in state.arrived[join] and t.on_arrival), None)
 
 
 def _enter(run: Run, step: Step, via: tuple[str, ...], transition: Transition | None) -> None:

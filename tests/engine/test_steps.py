@@ -295,7 +295,9 @@ def test_a_refused_update_says_what_would_be_allowed():
     with pytest.raises(Refused) as refused:
         player.see(StepUpdated("a", "COMPLETED"))
 
-    assert refused.value.message == "cannot move step a, visit 1, from WAITING to COMPLETED; allowed: DISABLED"
+    assert refused.value.message == (
+        "cannot move step a, visit 1, from WAITING to COMPLETED; allowed: DISABLED; CompleteStep completes it"
+    )
 
 
 def test_parked_steps_do_not_hold_an_execution_back_once_the_end_was_reached():

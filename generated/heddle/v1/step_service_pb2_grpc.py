@@ -113,10 +113,12 @@ class StepServiceServicer:
     def UpdateStep(self, request, context):
         """Sets the status of an open step run: disables it, starts a parked one, or passes a parked one (COMPLETED).
 
-        Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
+        Setting the status that it has changes nothing. docs/state-tables.md lists what may be set, and so does the message
+        of a refusal.
 
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-        (STEP_STATUS_REFUSED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+        (STEP_STATUS_REFUSED, STEP_NOT_WAITING when no token has reached the step yet, EXECUTION_ENDED); UNAVAILABLE
+        (TEMPORAL_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -63,10 +63,12 @@ class StepServiceStub:
     UpdateStep: _grpc.UnaryUnaryMultiCallable[_step_service_pb2.UpdateStepRequest, _step_service_pb2.UpdateStepResponse]
     """Sets the status of an open step run: disables it, starts a parked one, or passes a parked one (COMPLETED).
 
-    Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
+    Setting the status that it has changes nothing. docs/state-tables.md lists what may be set, and so does the message
+    of a refusal.
 
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-    (STEP_STATUS_REFUSED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+    (STEP_STATUS_REFUSED, STEP_NOT_WAITING when no token has reached the step yet, EXECUTION_ENDED); UNAVAILABLE
+    (TEMPORAL_UNAVAILABLE).
     """
 
 @_typing.type_check_only
@@ -104,10 +106,12 @@ class StepServiceAsyncStub(StepServiceStub):
     UpdateStep: _aio.UnaryUnaryMultiCallable[_step_service_pb2.UpdateStepRequest, _step_service_pb2.UpdateStepResponse]  # type: ignore[assignment]
     """Sets the status of an open step run: disables it, starts a parked one, or passes a parked one (COMPLETED).
 
-    Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
+    Setting the status that it has changes nothing. docs/state-tables.md lists what may be set, and so does the message
+    of a refusal.
 
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-    (STEP_STATUS_REFUSED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+    (STEP_STATUS_REFUSED, STEP_NOT_WAITING when no token has reached the step yet, EXECUTION_ENDED); UNAVAILABLE
+    (TEMPORAL_UNAVAILABLE).
     """
 
 class StepServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -172,10 +176,12 @@ class StepServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_step_service_pb2.UpdateStepResponse, _abc.Awaitable[_step_service_pb2.UpdateStepResponse]]:
         """Sets the status of an open step run: disables it, starts a parked one, or passes a parked one (COMPLETED).
 
-        Setting the status that it has changes nothing. docs/state-tables.md lists what may follow what.
+        Setting the status that it has changes nothing. docs/state-tables.md lists what may be set, and so does the message
+        of a refusal.
 
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND, STEP_NOT_FOUND, STEP_RUN_NOT_FOUND); FAILED_PRECONDITION
-        (STEP_STATUS_REFUSED, EXECUTION_ENDED); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
+        (STEP_STATUS_REFUSED, STEP_NOT_WAITING when no token has reached the step yet, EXECUTION_ENDED); UNAVAILABLE
+        (TEMPORAL_UNAVAILABLE).
         """
 
 def add_StepServiceServicer_to_server(servicer: StepServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
