@@ -7,20 +7,19 @@ shows it. The caller's request id stands in the same write, so asking again chan
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
-from service.definition.plan import Plan
 from service.domain.errors import AlreadyExists, HeddleError, Invalid, NotFound, Unavailable, WrongState
-from service.domain.execution import Execution, Launch
+from service.domain.execution import Execution
 from service.domain.json_text import canonical
-from service.engine.advancing import advance
-from service.engine.observations import Cancelled, StepCompleted, StepUpdated, encode
+from service.engine.observations import Cancelled, StepCompleted, StepUpdated
 from service.engine.run import Refused
-from service.engine.state import State
-from service.launching import Effect, Gateway, TemporalAway, WorkflowEnded
-from service.recording import NotTheWriter, record, writing
+from service.gateway import Gateway, TemporalAway, WorkflowEnded
+from service.observing import observe
+from service.plans import Plans
+from service.relating import Relations
 from storage import executions, requests, step_runs
 from storage.database import connection
 
@@ -37,70 +36,57 @@ class Request:
     digest: str
 
 
-def act(
-    gateway: Gateway, workspace: str, execution_id: str, action: Action, *, request: Request, seconds: float
-) -> Execution:
-    """Bring an action to an execution and give the execution after its effect, within `seconds`.
+class Actor:
+    """Brings what callers do to executions."""
 
-    Raises NotFound, Invalid, WrongState as the engine judges; AlreadyExists for a request id of another call;
-    Unavailable when no answer came, and then the same request may be sent again.
-    """
-    with connection():
-        execution = get(workspace, execution_id)
-        if _answered_before(workspace, request):
-            return execution
-        launch = executions.launch_of(workspace, execution_id) if execution.status == "CREATED" else None
-    document = encode(_on(action, request))
-    try:
-        if launch is not None:
-            effect = gateway.start_and_observe(launch, document, seconds)
-        elif execution.has_ended:
-            raise WorkflowEnded(f"execution {execution_id} is {execution.status}")
-        else:
-            effect = gateway.observe(workspace, execution_id, document, seconds)
-        _store(workspace, execution_id, effect)
-    except Refused as refused:
-        if refused.reason != "STEP_NOT_WAITING" or not _is_repeated(workspace, execution_id, action):
-            raise _as_error(refused) from refused
-    except WorkflowEnded as ended:
-        _check_repeated(workspace, execution_id, action, ended)
-    except TemporalAway as away:
-        raise Unavailable("TEMPORAL_UNAVAILABLE", f"{away}; ask again with the same request_id") from away
-    with connection():
-        return get(workspace, execution_id)
+    def __init__(self, gateway: Gateway, plans: Plans) -> None:
+        self.relations = Relations(gateway, plans)
+        self.gateway = gateway
 
+    def act(self, workspace: str, execution_id: str, action: Action, *, request: Request, seconds: float) -> Execution:
+        """Bring an action to an execution and give the execution after its effect, within `seconds`.
 
-def _store(workspace: str, execution_id: str, effect: Effect) -> None:
-    """Write the effect before the caller is told of it, so that every read after that shows it."""
-    with connection():
+        The effect reaches parents and children before this answers, as far as the time goes.
+
+        Raises NotFound, Invalid, WrongState as the engine judges; AlreadyExists for a request id of another call;
+        Unavailable when no answer came, and then the same request may be sent again.
+        """
+        limit = time.monotonic() + seconds
+        with connection():
+            execution = get(workspace, execution_id)
+            if answered_before(workspace, request):
+                return execution
         try:
-            record(workspace, execution_id, effect.entries, effect.phase, datetime.now(UTC))
-        except NotTheWriter as other:
-            raise WorkflowEnded(str(other)) from other
+            left = observe(self.gateway, execution, _on(action, request), request.id, seconds)
+            self.relations.settle(execution, left, limit - time.monotonic())
+        except Refused as refused:
+            if refused.reason != "STEP_NOT_WAITING" or not _is_repeated(workspace, execution_id, action):
+                raise as_error(refused) from refused
+        except WorkflowEnded as ended:
+            _check_repeated(workspace, execution_id, action, ended)
+        except TemporalAway as away:
+            raise Unavailable("TEMPORAL_UNAVAILABLE", f"{away}; ask again with the same request_id") from away
+        with connection():
+            return get(workspace, execution_id)
 
-
-def cancel_unlaunched(
-    workspace: str, execution_id: str, plan: Plan, action: Cancelled, *, request: Request, now: datetime
-) -> bool:
-    """Cancel an execution that Temporal does not have yet; False when it has left CREATED meanwhile.
-
-    Should a start of it be under way all the same, the workflow's first write is refused and it ends itself.
-    """
-    with connection():
-        launch = executions.launch_of(workspace, execution_id)
-        if launch is None:
-            return False
-        return executions.record(_cancellation(launch, plan, _on(action, request), now))
+    def cancel(
+        self, workspace: str, execution_id: str, action: Cancelled, *, request: Request, seconds: float
+    ) -> Execution:
+        """Cancel an execution with its descendants, also one that Temporal does not have yet; raises as `act` does."""
+        try:
+            return self.act(workspace, execution_id, action, request=request, seconds=seconds)
+        except Unavailable:
+            with connection():
+                execution = get(workspace, execution_id)
+            if not self.relations.cancel_unlaunched(execution, _on(action, request)):
+                raise
+            with connection():
+                return get(workspace, execution_id)
 
 
 def _on(action: AnyAction, request: Request) -> AnyAction:
     """Note on an action which call is behind it."""
     return replace(action, request={"id": request.id, "method": request.method, "digest": request.digest})
-
-
-def _cancellation(launch: Launch, plan: Plan, action: Cancelled, now: datetime) -> executions.Writing:
-    outcome = advance(plan, State.from_json(launch.state), action, now)
-    return writing(launch.workspace, launch.execution_id, outcome.entries, "NONE", now, owner="CREATED")
 
 
 def get(workspace: str, execution_id: str) -> Execution:
@@ -111,7 +97,8 @@ def get(workspace: str, execution_id: str) -> Execution:
     return execution
 
 
-def _answered_before(workspace: str, request: Request) -> bool:
+def answered_before(workspace: str, request: Request) -> bool:
+    """Tell whether this very call was taken in before; raises AlreadyExists when its id was another call's."""
     stored = requests.find(workspace, request.id)
     if stored is None:
         return False
@@ -163,7 +150,8 @@ def _is_repeated(workspace: str, execution_id: str, action: Action) -> bool:
     )
 
 
-def _as_error(refused: Refused) -> HeddleError:
+def as_error(refused: Refused) -> HeddleError:
+    """Say in the product's words what the engine refuses."""
     facts = {name: value for name, value in refused.facts.items() if name != "violations"}
     match refused.reason:
         case "OUTPUT_INVALID":

@@ -7,25 +7,24 @@ counts as started, so an execution runs once however often it is launched.
 from __future__ import annotations
 
 import json
-import logging
-import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
 
 from service.definition.plan import Json, Plan
+from service.domain.errors import AlreadyExists
 from service.domain.execution import Execution, Launch
+from service.domain.fields import shown
 from service.domain.step_run import StepRun
 from service.engine.advancing import advance, may_proceed, phase
 from service.engine.entries import Entry
-from service.engine.observations import Proceeded, Started
+from service.engine.observations import Proceeded, Retried, Started
 from service.engine.state import OPEN, State
+from service.gateway import Gateway, StartRefused, TemporalAway
 from service.recording import writing
+from service.sweeping import FULL
 from storage import executions
 from storage.database import connection
-
-log = logging.getLogger(__name__)
 
 FIRST_MOVES = 400
 """Steps that a start makes itself; an execution that needs more before its first wait makes the rest in Temporal."""
@@ -38,42 +37,6 @@ MOST_WAITING = 20_000
 
 DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between the attempts to reach Temporal; the last one repeats."""
-
-
-class TemporalAway(Exception):
-    """Temporal, or a worker, could not be asked; nothing is known of what it did."""
-
-
-class StartRefused(Exception):
-    """Temporal refuses what it was asked for, and will the next time."""
-
-
-class WorkflowEnded(Exception):
-    """The execution's workflow has ended, or was never there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What an observation did, durably: ledger entries that may not be stored yet, and the phase after them."""
-
-    entries: tuple[Entry, ...]
-    phase: str
-
-
-class Gateway(Protocol):
-    """What the use cases need of Temporal; see `temporal.gateway.TemporalGateway` for the errors."""
-
-    def start(self, launch: Launch) -> None:
-        """Start the workflow of an execution."""
-
-    def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> Effect:
-        """Bring an observation to a running workflow."""
-
-    def start_and_observe(self, launch: Launch, document: dict[str, Any], seconds: float) -> Effect:
-        """Bring an observation to a workflow whose start may not have happened yet."""
-
-    def terminate(self, workspace: str, execution_id: str, reason: str) -> None:
-        """End a workflow whose execution was ended without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +54,12 @@ class FirstMoves:
 
 def first_moves(plan: Plan, input: Json, now: datetime) -> FirstMoves:
     """Run the engine from the start until it needs somebody, or has made enough moves for one transaction."""
-    outcome = advance(plan, State(), Started(input), now)
+    return moves_from(plan, State(), Started(input), now)
+
+
+def moves_from(plan: Plan, state: State, observation: Started | Retried, now: datetime) -> FirstMoves:
+    """Likewise from any state, with the observation that sets it going; raises Refused."""
+    outcome = advance(plan, state, observation, now)
     entries = list(outcome.entries)
     while may_proceed(outcome.state) and len(entries) < FIRST_MOVES:
         outcome = advance(plan, outcome.state, Proceeded(), now)
@@ -101,15 +69,15 @@ def first_moves(plan: Plan, input: Json, now: datetime) -> FirstMoves:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new execution as stored, with its step runs and the state that Temporal is to begin from."""
+    """A new execution as stored, with its step runs and what Temporal is to begin from."""
 
     execution: Execution
     step_runs: list[StepRun]
-    launch_state: str | None  # None: it has ended
+    launch: Launch | None  # None: it has ended
 
 
 def create(execution: Execution, plan: Plan, moves: FirstMoves) -> Created | None:
-    """Store a new execution with its first moves; None when its request id is in use."""
+    """Store a new execution with its first moves; None when its request id is in use, or its parent gave it up."""
     batch = writing(
         execution.workspace,
         execution.id,
@@ -130,17 +98,30 @@ def create(execution: Execution, plan: Plan, moves: FirstMoves) -> Created | Non
     )
     if not executions.add(stored, launch_state, LEASE, batch):
         return None
-    return Created(stored, [_as_read(execution.id, run) for run in batch.step_runs], launch_state)
+    launch = None
+    if launch_state is not None:
+        launch = Launch(stored.workspace, stored.id, stored.plan_digest, launch_state)
+    return Created(stored, [_as_read(execution.id, run) for run in batch.step_runs], launch)
 
 
 def _as_read(execution_id: str, row: executions.StepRunRow) -> StepRun:
-    values = asdict(row)
+    values = {name: getattr(row, name) for name in row.__slots__}
     times = {
         name: datetime.fromisoformat(value)
         for name, value in values.items()
         if name.endswith("_time") and value is not None
     }
     return StepRun(execution_id=execution_id, **{**values, **times})
+
+
+def subject_in_use(type: str, id: str) -> AlreadyExists:
+    """The error for a subject that another open execution has."""
+    return AlreadyExists(
+        "SUBJECT_IN_USE",
+        f"another execution for {type} {shown(id)} is open; a subject has one open execution at a time",
+        subject_type=type,
+        subject_id=id,
+    )
 
 
 def launch(gateway: Gateway, order: Launch, attempts: int, clock: Callable[[], datetime]) -> Execution | None:
@@ -163,7 +144,7 @@ def launch(gateway: Gateway, order: Launch, attempts: int, clock: Callable[[], d
         if stored is None:
             stored = executions.get(order.workspace, order.execution_id)
     if stored is not None and stored.status == "CANCELLED":
-        gateway.terminate(order.workspace, order.execution_id, "the execution was cancelled before it started")
+        gateway.terminate(order.workflow_id, "the execution was cancelled before it started")
     return stored
 
 
@@ -175,42 +156,17 @@ def postpone(order: Launch, attempts: int, why: str, now: datetime) -> None:
 
 
 class Launcher:
-    """The thread that launches what nobody launched: after a crash, and while Temporal was away."""
+    """Launches what nobody launched: after a crash, and while Temporal was away."""
 
-    def __init__(
-        self, gateway: Gateway, *, interval: float = 0.5, batch: int = 50, most_waiting: int = MOST_WAITING
-    ) -> None:
+    def __init__(self, gateway: Gateway, *, most_waiting: int = MOST_WAITING) -> None:
         self.is_swamped = False  # no more starts should be accepted
         self._gateway = gateway
         self._most_waiting = most_waiting
-        self._interval = interval
-        self._batch = batch
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="launcher", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look for executions to launch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the launch under way and stop."""
-        self._stopping.set()
-        self._thread.join(timeout=LEASE)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                taken = self.sweep()
-            except Exception:
-                log.exception("could not look for executions to launch")
-                taken = 0
-            if taken < self._batch:
-                self._stopping.wait(self._interval)
 
     def sweep(self) -> int:
         """Launch what is due until Temporal turns out to be away; gives how many launches were due."""
         with connection():
-            due = executions.claim_launches(self._batch, LEASE)
+            due = executions.claim_launches(FULL, LEASE)
         away = False
         for order, attempts in due:
             if away:

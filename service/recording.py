@@ -10,17 +10,25 @@ from service.definition.plan import Json
 from service.engine.entries import Entry
 from service.engine.projecting import MISSING, StepRunChange, project
 from storage import executions
+from storage.executions import Recorded
 
 
 class NotTheWriter(Exception):
     """The entries do not follow what is stored: the execution was ended or carried on by somebody else."""
 
 
-def record(workspace: str, execution_id: str, entries: Sequence[Entry], phase: str, now: datetime) -> None:
-    """Write entries once, however often this is called with them; raises NotTheWriter when another has written."""
+NOTHING_LEFT = Recorded(reports=False, cancels=False)
+"""What is left to do by one whose entries somebody else has written."""
+
+
+def record(workspace: str, execution_id: str, entries: Sequence[Entry], phase: str, now: datetime) -> Recorded:
+    """Write entries once, however often this is called with them; raises NotTheWriter when another has written.
+
+    Gives what the write leaves to do; whoever wrote first has to do it.
+    """
     while entries:
-        if executions.record(writing(workspace, execution_id, entries, phase, now)):
-            return
+        if recorded := executions.record(writing(workspace, execution_id, entries, phase, now)):
+            return recorded
         stored = executions.get(workspace, execution_id)
         if stored is None or stored.last_number < entries[0].number - 1:
             raise NotTheWriter(f"execution {execution_id} has no entry {entries[0].number - 1} to follow")
@@ -30,6 +38,7 @@ def record(workspace: str, execution_id: str, entries: Sequence[Entry], phase: s
         if written == 0:
             continue  # the row moved between the write and the look: try again
         entries = entries[written:]
+    return NOTHING_LEFT
 
 
 def writing(
@@ -56,6 +65,7 @@ def writing(
         output=_text(execution.output),
         error=_text(execution.error),
         owner=owner,
+        cancelled=projection.cancelled,
     )
 
 
@@ -73,6 +83,7 @@ def _row(change: StepRunChange) -> executions.StepRunRow:
         create_time=change.create_time,
         update_time=change.update_time,
         end_time=change.end_time,
+        children=change.children,
     )
 
 

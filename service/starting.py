@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from service.definition.plan import Json, Plan
 from service.definition.schemas import violations
 from service.domain.errors import AlreadyExists, Exhausted, HeddleError, Invalid, NotFound, WrongState
-from service.domain.execution import Execution, Launch
+from service.domain.execution import Execution
 from service.domain.fields import shown
 from service.domain.step_run import StepRun
 from service.domain.trigger_record import TriggerRecord
-from service.launching import Created, Gateway, create, first_moves, launch
+from service.gateway import Gateway
+from service.launching import Created, create, first_moves, launch, subject_in_use
 from storage import executions, requests, step_runs, targets, trigger_records
 from storage.database import connection, refusing
 
@@ -68,9 +69,8 @@ class Starter:
                 raise _deleted(order)
             return earlier
         execution = created.execution
-        if created.launch_state is not None:
-            handed_over = Launch(execution.workspace, execution.id, execution.plan_digest, created.launch_state)
-            stored = launch(self._gateway, handed_over, 0, lambda: datetime.now(UTC))
+        if created.launch is not None:
+            stored = launch(self._gateway, created.launch, 0, lambda: datetime.now(UTC))
             execution = stored or executions.get(execution.workspace, execution.id) or execution
         return execution, created.step_runs
 
@@ -83,7 +83,8 @@ class Starter:
             target = _find(order)
             plan = self._plan_of(order.workspace, target.plan_digest or "")
             _check_input(plan, order.input, target)
-            with refusing(requests_pkey=_reused(order)):
+            in_use = subject_in_use(order.subject_type, order.subject_id)
+            with refusing(requests_pkey=_reused(order), executions_subject_open=in_use):
                 return create(_new(order, target, plan), plan, first_moves(plan, order.input, order.time))
 
     def _earlier(self, order: Order) -> tuple[Execution, list[StepRun]] | None:
@@ -145,7 +146,7 @@ def _reused(order: Order) -> AlreadyExists:
 
 
 def _new(order: Order, target: targets.Target, plan: Plan) -> Execution:
-    return Execution(
+    return Execution.new(
         workspace=order.workspace,
         id=order.execution_id,
         request_id=order.request_id,
@@ -154,27 +155,11 @@ def _new(order: Order, target: targets.Target, plan: Plan) -> Execution:
         template_id=target.template_id,
         version_id=target.version_id or "",
         plan_digest=target.plan_digest or "",
-        status="CREATED",
-        phase="NONE",
         input=order.input_json,
-        output=None,
-        error=None,
-        parent_id=None,
-        root_id=order.execution_id,
+        time=order.time,
         correlation_id=order.correlation_id,
-        subject_type=order.subject_type,
-        subject_id=order.subject_id,
-        entity_type=order.entity_type,
-        entity_id=order.entity_id,
-        last_number=0,
-        revision=1,
-        create_time=order.time,
-        start_time=None,
-        end_time=None,
-        update_time=order.time,
-        launch_after=None,
-        launch_attempts=0,
-        launch_error=None,
+        subject=(order.subject_type, order.subject_id),
+        entity=(order.entity_type, order.entity_id),
     )
 
 

@@ -7,15 +7,16 @@ ledger number it follows; a writer that is not the next one changes nothing.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
 from service.domain.execution import Execution, Launch
-from storage import documents, trigger_records
-from storage.database import query
+from storage import documents, families, trigger_records
+from storage.database import Row, query, transaction
 
-COLUMNS = ", ".join(field.name for field in fields(Execution))
+COLUMNS = ", ".join(column.name for column in fields(Execution))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class StepRunRow:
     create_time: str
     update_time: str
     end_time: str | None
+    children: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Writing:
     """Consecutive ledger entries of one execution, with the rows that they change.
 
     `status` is None while the execution goes on; `owner` is the status that it must have for the write to happen, None
-    for any that has not ended.
+    for any that has not ended. `cancelled` lists the step runs, by step and visit, whose children are to be cancelled.
     """
 
     workspace: str
@@ -55,6 +57,7 @@ class Writing:
     output: str | None = None
     error: str | None = None
     owner: str | None = None
+    cancelled: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def first_number(self) -> int:
@@ -71,37 +74,75 @@ def add(execution: Execution, launch_state: str | None, lease: float, writing: W
     """Store a new execution with its first entries; False when its request id is in use already.
 
     `launch_state` is what Temporal begins from, None when nothing is left to do. `lease` is the time in seconds in
-    which the caller will hand it over; after that any launcher may.
+    which the caller will hand it over; after that any launcher may. A child is only stored while its parent's step run
+    is under way (False otherwise), and that cannot end meanwhile without seeing the child.
     """
     shelf = documents.Shelf()
-    columns = [field.name for field in fields(Execution) if field.name != "launch_after"]
+    columns = [column.name for column in fields(Execution) if column.name != "launch_after"]
     values: list[Any] = [getattr(execution, name) for name in columns]
     for name in ("input", "output"):
         values[columns.index(name)] = shelf.put(values[columns.index(name)])
     lease_end = "now() + make_interval(secs => %s)" if launch_state is not None else "NULL"
     lease_values = [lease] if launch_state is not None else []
-    head = (
-        f"e AS (INSERT INTO executions ({', '.join(columns)}, launch_state, launch_after) "
-        f"VALUES ({', '.join(['%s'] * len(columns))}, %s, {lease_end}) "
-        "ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written), "
-        # No `ON CONFLICT`: an id that another rpc has used is an error.
-        "q AS (INSERT INTO requests SELECT %s, %s, 'StartExecution', %s, '', now() FROM e)"
-    )
     request = [execution.workspace, execution.request_id, execution.request_digest]
+    source_values: list[Any] = []
+    if execution.parent_id is None:
+        source = ""
+        # No `ON CONFLICT`: an id that another rpc has used is an error.
+        remember = ", q AS (INSERT INTO requests SELECT %s, %s, 'StartExecution', %s, '', now() FROM e)"
+    else:
+        source = _PARENT
+        source_values += [execution.workspace, execution.parent_id, execution.parent_step_id, execution.parent_visit]
+        remember, request = "", []
+    head = (
+        f"{source}e AS (INSERT INTO executions ({', '.join(columns)}, launch_state, launch_after) "
+        f"SELECT {', '.join(['%s'] * len(columns))}, %s, {lease_end}{' FROM p' if source else ''} "
+        f"ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written){remember}"
+    )
     recorded, recorded_values = trigger_records.started(execution)
-    return _write(head + recorded, [*values, launch_state, *lease_values, *request, *recorded_values], writing, shelf)
+    values = [*source_values, *values, launch_state, *lease_values, *request, *recorded_values]
+    return bool(_write(head + recorded, values, writing, shelf))
 
 
-def record(writing: Writing) -> bool:
-    """Store the next entries of an execution; False when they do not follow what is stored, or it has ended."""
+_PARENT = (
+    "p AS (SELECT FROM step_runs WHERE workspace = %s AND execution_id = %s AND step_id = %s AND visit = %s "
+    "AND status = 'RUNNING' FOR SHARE), "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a write leaves to do: a parent to be told of the end, children to be cancelled."""
+
+    reports: bool
+    cancels: bool
+
+
+def record(writing: Writing) -> Recorded | None:
+    """Store the next entries of an execution; None when they do not follow what is stored, or it has ended."""
+    if not writing.cancelled:
+        return _record(writing)
+    # The marks are a statement of their own, which sees the children that came while the first one waited for its row.
+    with transaction():
+        recorded = _record(writing)
+        if recorded is not None:
+            families.mark_cancelled(writing.workspace, writing.execution_id, writing.cancelled)
+        return recorded
+
+
+def _record(writing: Writing) -> Recorded | None:
     shelf = documents.Shelf()
     head = (
         "e AS (UPDATE executions SET status = coalesce(%s, 'STARTED'), phase = %s, output = %s, error = %s, "
         "last_number = %s, revision = revision + 1, update_time = %s, start_time = coalesce(start_time, %s), "
         "end_time = CASE WHEN %s THEN %s::timestamptz END, "
+        "report_after = CASE WHEN %s AND parent_id IS NOT NULL THEN now() + make_interval(secs => %s) END, "
+        "cancel_after = CASE WHEN NOT %s THEN cancel_after END, "
         "launch_state = NULL, launch_after = NULL, launch_error = NULL "
-        "WHERE workspace = %s AND id = %s AND last_number = %s AND status = ANY(%s) RETURNING 1 AS written)"
+        "WHERE workspace = %s AND id = %s AND last_number = %s AND status = ANY(%s) "
+        "RETURNING report_after IS NOT NULL AS reports)"
     )
+    has_ended = writing.status is not None
     owners = [writing.owner] if writing.owner else ["CREATED", "STARTED"]
     values = [
         writing.status,
@@ -111,17 +152,48 @@ def record(writing: Writing) -> bool:
         writing.last_number,
         writing.time,
         None if writing.owner == "CREATED" else writing.time,
-        writing.status is not None,
+        has_ended,
         writing.time,
+        has_ended,
+        REPORT_LEASE,
+        has_ended,
         writing.workspace,
         writing.execution_id,
         writing.first_number - 1,
         owners,
     ]
-    return _write(head, values, writing, shelf)
+    rows = _write(head, values, writing, shelf)
+    return Recorded(reports=rows[0][0], cancels=bool(writing.cancelled)) if rows else None
 
 
-def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shelf) -> bool:
+def reopen(writing: Writing, launch_state: str | None, lease: float) -> bool:
+    """Store the entries of a retry: a FAILED execution becomes CREATED again, or what the retry ended with.
+
+    False when it is not FAILED any more, or its ledger has gone on.
+    """
+    shelf = documents.Shelf()
+    has_ended = writing.status is not None
+    head = (
+        "e AS (UPDATE executions SET status = coalesce(%s, 'CREATED'), phase = %s, output = %s, error = %s, "
+        "last_number = %s, revision = revision + 1, update_time = %s, retries = retries + 1, "
+        "end_time = CASE WHEN %s THEN %s::timestamptz END, "
+        "report_after = CASE WHEN %s AND parent_id IS NOT NULL THEN now() + make_interval(secs => %s) END, "
+        "launch_state = %s, launch_after = CASE WHEN NOT %s THEN now() + make_interval(secs => %s) END, "
+        "launch_attempts = 0, launch_error = NULL "
+        "WHERE workspace = %s AND id = %s AND last_number = %s AND status = 'FAILED' RETURNING 1 AS written)"
+    )
+    ends: list[Any] = [has_ended, writing.time, has_ended, REPORT_LEASE]
+    values: list[Any] = [writing.status, writing.phase, shelf.put(writing.output), writing.error, writing.last_number]
+    values += [writing.time, *ends, launch_state, has_ended, lease]
+    values += [writing.workspace, writing.execution_id, writing.first_number - 1]
+    return bool(_write(head, values, writing, shelf))
+
+
+REPORT_LEASE = 5.0
+"""Seconds in which whoever ended a child tells its parent; after that any server may."""
+
+
+def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shelf) -> list[Row]:
     parts = [head]
     entries = [_shelve(entry, shelf) for entry in writing.entries]
     text = json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
@@ -140,22 +212,23 @@ def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shel
     for number, (digest, body) in enumerate(shelf.bodies.items()):
         parts.append(f"d{number} AS (INSERT INTO documents SELECT %s, %s, %s FROM e ON CONFLICT DO NOTHING)")
         values += [writing.workspace, digest, body]
-    return bool(query(f"WITH {', '.join(parts)} SELECT written FROM e", values))
+    return query(f"WITH {', '.join(parts)} SELECT * FROM e", values)
 
 
 _STEP_RUN = (
     "(%s::text, %s::int, %s::int, %s::text, %s::text, %s::text, %s::text, %s::text, %s::bigint, "
-    "%s::timestamptz, %s::timestamptz, %s::timestamptz)"
+    "%s::timestamptz, %s::timestamptz, %s::timestamptz, %s::int)"
 )
 
 _STEP_RUNS = (
     "s AS (INSERT INTO step_runs AS old (workspace, execution_id, step_id, visit, attempt, status, input, output, "
-    "outcome, error, create_number, create_time, update_time, end_time) "
+    "outcome, error, create_number, create_time, update_time, end_time, children) "
     "SELECT %s, %s, new.* FROM (VALUES {rows}) AS new, e "
     "ON CONFLICT (workspace, execution_id, step_id, visit) DO UPDATE SET attempt = excluded.attempt, "
     "status = excluded.status, input = coalesce(excluded.input, old.input), "
     "output = coalesce(excluded.output, old.output), outcome = coalesce(excluded.outcome, old.outcome), "
-    "error = coalesce(excluded.error, old.error), update_time = excluded.update_time, end_time = excluded.end_time)"
+    "error = coalesce(excluded.error, old.error), update_time = excluded.update_time, end_time = excluded.end_time, "
+    "children = coalesce(excluded.children, old.children))"
 )
 
 
@@ -173,13 +246,14 @@ def _step_run_values(run: StepRunRow, shelf: documents.Shelf) -> list[Any]:
         run.create_time,
         run.update_time,
         run.end_time,
+        run.children,
     ]
 
 
 def _shelve(entry: dict[str, Any], shelf: documents.Shelf) -> dict[str, Any]:
     """Put the large values of an entry aside; `documents` says which of its fields then hold marks."""
     marks = {}
-    for name in ("input", "output"):
+    for name in ("input", "output", "value"):
         if name in entry["data"]:
             text = json.dumps(entry["data"][name], ensure_ascii=False, separators=(",", ":"))
             if (mark := shelf.put(text)) != text:
@@ -197,6 +271,27 @@ def by_request(workspace: str, request_id: str) -> Execution | None:
     return _one("WHERE workspace = %s AND request_id = %s", [workspace, request_id])
 
 
+def of_subject(workspace: str, type: str, id: str) -> str | None:
+    """Find the execution that is open for a subject, or else the newest; None when there never was one."""
+    rows = query(
+        "SELECT id FROM executions WHERE workspace = %s AND subject_type = %s AND subject_id = %s "
+        "AND subject_type <> '' ORDER BY status IN ('CREATED', 'STARTED') DESC, id DESC LIMIT 1",
+        (workspace, type, id),
+    )
+    return rows[0][0] if rows else None
+
+
+def open_among(workflows: Sequence[tuple[str, str, int]]) -> list[tuple[str, str]]:
+    """Of workflows, told by workspace, execution id and retries, find those whose executions have not ended."""
+    if not workflows:
+        return []
+    rows = query(
+        "SELECT workspace, id FROM executions WHERE status = 'STARTED' AND (workspace, id, retries) IN %s",
+        (tuple(workflows),),
+    )
+    return [(workspace, id) for workspace, id in rows]
+
+
 def confirm(workspace: str, execution_id: str, now: datetime) -> Execution | None:
     """Give the execution to Temporal; None when it has left CREATED before."""
     rows = query(
@@ -208,12 +303,22 @@ def confirm(workspace: str, execution_id: str, now: datetime) -> Execution | Non
     return _read(rows, workspace)[0] if rows else None
 
 
+def confirm_all(workspace: str, execution_ids: Sequence[str], now: datetime) -> None:
+    """Give executions to Temporal, as far as they have not left CREATED before."""
+    query(
+        "UPDATE executions SET status = 'STARTED', start_time = %s, update_time = %s, revision = revision + 1, "
+        "launch_attempts = launch_attempts + 1, launch_state = NULL, launch_after = NULL, launch_error = NULL "
+        "WHERE workspace = %s AND id = ANY(%s) AND status = 'CREATED' RETURNING 1",
+        (now, now, workspace, list(execution_ids)),
+    )
+
+
 def refuse_launch(workspace: str, execution_id: str, error: str, now: datetime) -> None:
     """Record that Temporal refuses the start for good."""
     query(
         "UPDATE executions SET status = 'FAILED_TO_START', phase = 'NONE', error = %s, end_time = %s, "
         "update_time = %s, revision = revision + 1, launch_attempts = launch_attempts + 1, launch_state = NULL, "
-        "launch_after = NULL, launch_error = NULL "
+        "launch_after = NULL, launch_error = NULL, report_after = CASE WHEN parent_id IS NOT NULL THEN now() END "
         "WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING 1",
         (error, now, now, workspace, execution_id),
     )
@@ -235,10 +340,10 @@ def claim_launches(limit: int, lease: float) -> list[tuple[Launch, int]]:
         "UPDATE executions SET launch_after = now() + make_interval(secs => %s) "
         "WHERE (workspace, id) IN (SELECT workspace, id FROM executions "
         "WHERE status = 'CREATED' AND launch_after < now() ORDER BY launch_after LIMIT %s FOR UPDATE SKIP LOCKED) "
-        "RETURNING workspace, id, plan_digest, launch_state, launch_attempts",
+        "RETURNING workspace, id, plan_digest, launch_state, retries, launch_attempts",
         (lease, limit),
     )
-    return [(Launch(*row[:4]), row[4]) for row in rows]
+    return [(Launch(*row[:5]), row[5]) for row in rows]
 
 
 def count_waiting(most: int) -> int:
@@ -250,7 +355,7 @@ def count_waiting(most: int) -> int:
 def launch_of(workspace: str, execution_id: str) -> Launch | None:
     """Get what Temporal begins from; None when the execution is no longer the database's."""
     rows = query(
-        "SELECT workspace, id, plan_digest, launch_state FROM executions "
+        "SELECT workspace, id, plan_digest, launch_state, retries FROM executions "
         "WHERE workspace = %s AND id = %s AND status = 'CREATED'",
         (workspace, execution_id),
     )

@@ -19,9 +19,10 @@ class Target:
     version_label: str | None
     version_status: str | None
     plan_digest: str | None
+    template_name: str
 
 
-_COLUMNS = "SELECT t.id, t.archived, v.id, v.label, v.status, v.plan_digest"
+_COLUMNS = "SELECT t.id, t.archived, v.id, v.label, v.status, v.plan_digest, t.name"
 _ACTIVE = "LEFT JOIN versions v ON (v.workspace, v.id) = (t.workspace, t.active_version_id)"
 
 

@@ -6,7 +6,36 @@ from dataclasses import dataclass
 from datetime import datetime
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "FAILED_TO_START"})
-"""Statuses that nothing leaves."""
+"""Statuses in which nothing more happens by itself; only a retry leaves one of them, FAILED."""
+
+MAX_DEPTH = 10
+"""How deep children may have children; an execution that a caller started has depth 0."""
+
+
+def workflow_id(workspace: str, execution_id: str, retries: int) -> str:
+    """Name the workflow of an execution: each retry has one of its own, so that a late start cannot repeat it."""
+    return f"heddle/{workspace}/{execution_id}" + (f"/{retries}" if retries else "")
+
+
+def parse_workflow_id(id: str) -> tuple[str, str, int] | None:
+    """Split a workflow's name into workspace, execution id and retries; None when it is not of that form."""
+    match id.split("/"):
+        case ["heddle", workspace, execution_id]:
+            return workspace, execution_id, 0
+        case ["heddle", workspace, execution_id, retries] if retries.isdecimal():
+            return workspace, execution_id, int(retries)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """The children of one try of a parent's step run; `round` is the ledger number with which the try began."""
+
+    workspace: str
+    parent_id: str
+    step_id: str
+    visit: int
+    round: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +71,76 @@ class Execution:
     launch_after: datetime | None  # None: it needs no launching
     launch_attempts: int
     launch_error: str | None  # None: the last attempt, if any, did not fail
+    parent_step_id: str = ""  # empty: nobody's child; the next three likewise 0
+    parent_visit: int = 0
+    parent_round: int = 0
+    parent_item: int = 0
+    depth: int = 0
+    retries: int = 0
+
+    @classmethod
+    def new(
+        cls,
+        *,
+        workspace: str,
+        id: str,
+        request_id: str,
+        request_digest: str,
+        name: str,
+        template_id: str,
+        version_id: str,
+        plan_digest: str,
+        input: str,
+        time: datetime,
+        correlation_id: str = "",
+        subject: tuple[str, str] = ("", ""),
+        entity: tuple[str, str] = ("", ""),
+        parent: Execution | None = None,
+        siblings: Siblings | None = None,
+        item: int = 0,
+    ) -> Execution:
+        """Make the record of an execution that nothing has happened to yet."""
+        return cls(
+            workspace=workspace,
+            id=id,
+            request_id=request_id,
+            request_digest=request_digest,
+            name=name,
+            template_id=template_id,
+            version_id=version_id,
+            plan_digest=plan_digest,
+            status="CREATED",
+            phase="NONE",
+            input=input,
+            output=None,
+            error=None,
+            parent_id=parent.id if parent else None,
+            root_id=parent.root_id if parent else id,
+            correlation_id=correlation_id,
+            subject_type=subject[0],
+            subject_id=subject[1],
+            entity_type=entity[0],
+            entity_id=entity[1],
+            last_number=0,
+            revision=1,
+            create_time=time,
+            start_time=None,
+            end_time=None,
+            update_time=time,
+            launch_after=None,
+            launch_attempts=0,
+            launch_error=None,
+            parent_step_id=siblings.step_id if siblings else "",
+            parent_visit=siblings.visit if siblings else 0,
+            parent_round=siblings.round if siblings else 0,
+            parent_item=item,
+            depth=parent.depth + 1 if parent else 0,
+        )
+
+    @property
+    def workflow_id(self) -> str:
+        """The name of its workflow in Temporal."""
+        return workflow_id(self.workspace, self.id, self.retries)
 
     @property
     def has_ended(self) -> bool:
@@ -57,3 +156,9 @@ class Launch:
     execution_id: str
     plan_digest: str
     state: str
+    retries: int = 0
+
+    @property
+    def workflow_id(self) -> str:
+        """The name of the workflow to be started."""
+        return workflow_id(self.workspace, self.execution_id, self.retries)

@@ -29,6 +29,10 @@ def required(field: str, value: str) -> str:
     return value
 
 
+MAX_NAME = 256
+"""Characters of a name that people read."""
+
+
 def text(field: str, value: str, *, at_least: int = 0, at_most: int) -> str:
     """Refuse a text that is too short, too long, or has a NUL, which no database column can hold."""
     if not at_least <= len(value) <= at_most:
@@ -41,7 +45,7 @@ def text(field: str, value: str, *, at_least: int = 0, at_most: int) -> str:
 
 def name(field: str, value: str) -> str:
     """Refuse what cannot stand in a list for people to read."""
-    return _line(field, value, at_most=256)
+    return _line(field, value, at_most=MAX_NAME)
 
 
 def label(field: str, value: str) -> str:

@@ -85,6 +85,8 @@ EXECUTION = Lifecycle(
         Move("STARTED", "its last token reaches the end", "COMPLETED"),
         Move("STARTED", "a failure that nothing catches", "FAILED"),
         Move("STARTED", "CancelExecution", "CANCELLED"),
+        Move("FAILED", "RetryExecution", "CREATED"),
+        Move("FAILED", "RetryExecution reaches the end at once", "COMPLETED"),
     ),
 )
 

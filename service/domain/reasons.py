@@ -129,6 +129,13 @@ REASONS: dict[str, Reason] = {
         'request_id "order-17" was used before for another request',
         "Make a new request id for each new request; send the very same fields only to repeat one.",
     ),
+    "SUBJECT_IN_USE": Reason(
+        "ALREADY_EXISTS",
+        "Another execution is open for the subject. A subject has one open execution at a time, so that callers may "
+        "name the execution by it.",
+        'another execution for SERVICE_REQUEST "sr-1" is open; a subject has one open execution at a time',
+        "Read the open execution with GetExecution by its subject; end it first, or start without a subject.",
+    ),
     "ETAG_MISMATCH": Reason(
         "ABORTED",
         "Somebody has changed the thing since the etag was read. Nothing has changed by this call.",
@@ -228,6 +235,13 @@ REASONS: dict[str, Reason] = {
         "what its children did, so they stay. Nothing has changed.",
         "cannot delete execution 0197c5a1-…: its parent 0197c5a0-… is STARTED",
         "Delete the parent once it has ended; what is below it goes with it.",
+    ),
+    "EXECUTION_NOT_FAILED": Reason(
+        "FAILED_PRECONDITION",
+        "RetryExecution takes up an execution that has FAILED; what is under way, completed or was cancelled is not "
+        "retried.",
+        "cannot retry the execution: it is COMPLETED; only one that FAILED goes on",
+        "Read the execution's status. To run a completed or cancelled one again, start another.",
     ),
     "LAUNCH_BACKLOG_FULL": Reason(
         "RESOURCE_EXHAUSTED",

@@ -23,6 +23,7 @@ class StepRun:
     create_time: datetime | None  # None: no token has reached the step
     update_time: datetime | None
     end_time: datetime | None
+    children: int | None = None  # how many child executions it starts; None: none by its nature, or not known yet
 
     @property
     def id(self) -> str:

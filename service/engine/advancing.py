@@ -19,8 +19,14 @@ from service.engine.commands import Command, Withdraw
 from service.engine.entries import Entry
 from service.engine.observations import (
     Cancelled,
+    ChildEnded,
+    ChildrenStarted,
+    DataFetched,
+    Lost,
     Observation,
+    OutputsCollected,
     Proceeded,
+    Retried,
     Started,
     StepCompleted,
     StepUpdated,
@@ -97,7 +103,10 @@ def _proceed(run: Run, proceeded: Proceeded) -> None:
     """Take in nothing: the moves that are left follow by themselves."""
 
 
-def _hear(run: Run, observation: TaskCompleted | TaskFailed | TimerFired) -> None:
+Answer = TaskCompleted | TaskFailed | TimerFired | DataFetched | ChildrenStarted | ChildEnded | OutputsCollected
+
+
+def _hear(run: Run, observation: Answer) -> None:
     """Tell the step run that asked; one that is no longer open, or no longer interested, does not hear."""
     opened = run.state.open.get(observation.key)
     if opened is None or opened.status in PARKED:
@@ -247,12 +256,43 @@ def _cancel(run: Run, cancelled: Cancelled) -> None:
     run.end("EXECUTION_CANCELLED", reason=cancelled.reason)
 
 
+def _fail(run: Run, lost: Lost) -> None:
+    if run.state.status == OPEN:
+        run.close_open_runs(lost.message)
+        run.end("EXECUTION_FAILED", error={"code": lost.code, "message": lost.message, "step_id": ""})
+
+
+def _retry(run: Run, retried: Retried) -> None:
+    """Begin the next visit of every step run that the failure ended."""
+    if run.state.status != "FAILED":
+        raise Refused(
+            "EXECUTION_NOT_FAILED",
+            f"cannot retry the execution: it is {run.state.status}; only one that FAILED goes on",
+            status=run.state.status,
+        )
+    run.go_on()
+    for lost in list(run.state.lost.values()):
+        if run.state.status == OPEN:
+            step = run.plan.step[lost.step_id]
+            visit = Visit(step, run.state.visits[step.id] + 1, (), retries=lost.key)
+            if lost.status in PARKED:
+                run.wait(visit, lost.status)
+            else:
+                _perform(run, visit)
+
+
 _OBSERVE: dict[type, Callable[[Run, Any], None]] = {
     Started: _start,
     Proceeded: _proceed,
     TaskCompleted: _hear,
     TaskFailed: _hear,
     TimerFired: _hear,
+    DataFetched: _hear,
+    ChildrenStarted: _hear,
+    ChildEnded: _hear,
+    OutputsCollected: _hear,
+    Lost: _fail,
+    Retried: _retry,
     StepCompleted: _complete_step,
     StepUpdated: _update_step,
     Cancelled: _cancel,

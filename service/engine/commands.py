@@ -44,10 +44,39 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchData:
+    """Fetch data from the step's sources: for each of these items, or where there are none for the step as a whole.
+
+    `engine.steps.sub_workflow.calls` says what to ask for.
+    """
+
+    key: str
+    items: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StartChildren:
+    """Start a child execution for each of these items; `engine.steps.sub_workflow.orders` says which."""
+
+    key: str
+    round: int
+    items: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectOutputs:
+    """Give the outputs of the children of a step run, in the order of their items, of which there are so many."""
+
+    key: str
+    round: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class Withdraw:
     """Give up whatever was asked for this step run; its result is no longer wanted."""
 
     key: str
 
 
-Command = RunTask | SetTimer | Withdraw
+Command = RunTask | SetTimer | FetchData | StartChildren | CollectOutputs | Withdraw

@@ -7,17 +7,24 @@ An entry carries all that is needed to rebuild the engine's state (`folding.py`)
 |---|---|
 | EXECUTION_STARTED | input |
 | TOKEN_ARRIVED | via: the transition on which a token now waits at a join |
-| STEP_STARTED | via: transitions whose tokens it took; status; input?; due? |
+| STEP_STARTED | via: transitions whose tokens it took; status; input?; due?; children?: see `state.Family` |
 | STEP_COMPLETED | output; outcome?; taken: transitions; decisions?; via, when it took no time |
 | STEP_FAILED | error; via, when it took no time |
 | STEP_UPDATED | status; input?; due? |
 | STEP_SKIPPED, STEP_CANCELLED | reason |
 | ATTEMPT_FAILED | error; due: when the next attempt begins |
 | ATTEMPT_STARTED | |
+| DATA_FETCHED | alias; value; item?: for which it was fetched |
+| CHILDREN_PLANNED | items: how many; input: the items |
+| CHILDREN_STARTED | items: those for which child executions were started |
+| CHILD_ENDED | item; id and status of the child; size of its output; error? |
 | EXECUTION_COMPLETED | output |
 | EXECUTION_FAILED | error, with step_id |
 | EXECUTION_CANCELLED | reason |
+| EXECUTION_RETRIED | |
 
+An entry with which a step run begins that repeats one which ended without a result also has retries: the key of that.
+An entry that ends or parks a step run whose child executions are under way has cancels: true; they are cancelled too.
 The first entry that came of a caller's request also has request: {id, method, digest}.
 """
 
@@ -39,9 +46,14 @@ TYPES = (
     "STEP_CANCELLED",
     "ATTEMPT_FAILED",
     "ATTEMPT_STARTED",
+    "DATA_FETCHED",
+    "CHILDREN_PLANNED",
+    "CHILDREN_STARTED",
+    "CHILD_ENDED",
     "EXECUTION_COMPLETED",
     "EXECUTION_FAILED",
     "EXECUTION_CANCELLED",
+    "EXECUTION_RETRIED",
 )
 
 

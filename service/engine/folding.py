@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.engine.entries import Entry
-from service.engine.state import OpenRun, Result, State, json_size, key
+from service.engine.state import OPEN, Family, OpenRun, Result, State, json_size, key
 
 
 def fold(entries: Iterable[Entry]) -> State:
@@ -43,15 +43,29 @@ def _token_arrived(state: State, entry: Entry) -> None:
 def _step_started(state: State, entry: Entry) -> None:
     _take_tokens(state, entry)
     data = entry.data
+    children = data.get("children")
     state.open[key(entry.step_id, entry.visit)] = OpenRun(
-        entry.step_id, entry.visit, data["status"], entry.attempt, data.get("input"), data.get("due")
+        entry.step_id,
+        entry.visit,
+        data["status"],
+        entry.attempt,
+        data.get("input"),
+        data.get("due"),
+        None if children is None else Family.from_dict(children),
     )
 
 
 def _step_updated(state: State, entry: Entry) -> None:
     name = key(entry.step_id, entry.visit)
     data = entry.data
-    state.open[name] = replace(state.open[name], status=data["status"], input=data.get("input"), due=data.get("due"))
+    children = data.get("children")
+    state.open[name] = replace(
+        state.open[name],
+        status=data["status"],
+        input=data.get("input"),
+        due=data.get("due"),
+        children=None if children is None else Family.from_dict(children),
+    )
     state.moves = 0
 
 
@@ -76,13 +90,90 @@ def _attempt_started(state: State, entry: Entry) -> None:
     state.open[name] = replace(state.open[name], attempt=entry.attempt, due=None)
 
 
-def _ended(status: str) -> Callable[[State, Entry], None]:
-    def apply_end(state: State, entry: Entry) -> None:
-        state.status = status
-        state.tokens.clear()
-        state.arrived.clear()
+def _data_fetched(state: State, entry: Entry) -> None:
+    data = entry.data
+    run = state.open[key(entry.step_id, entry.visit)]
+    family = run.children or Family()
+    if "item" in data:
+        of_item = {**family.item_data.get(str(data["item"]), {}), data["alias"]: data["value"]}
+        family = replace(family, item_data={**family.item_data, str(data["item"]): of_item})
+    else:
+        family = replace(family, data={**family.data, data["alias"]: data["value"]})
+    state.open[run.key] = replace(run, children=family)
+    state.moves = 0
 
-    return apply_end
+
+def _children_planned(state: State, entry: Entry) -> None:
+    run = state.open[key(entry.step_id, entry.visit)]
+    family = replace(run.children or Family(), items=entry.data["items"])
+    state.open[run.key] = replace(run, input=entry.data.get("input"), children=family)
+
+
+def _children_started(state: State, entry: Entry) -> None:
+    run = state.open[key(entry.step_id, entry.visit)]
+    family = run.children or Family()
+    items = entry.data["items"]
+    started = frozenset(items)
+    family = replace(
+        family,
+        item_data={item: data for item, data in family.item_data.items() if int(item) not in started},
+        again=tuple(item for item in family.again if item not in started),
+        next=max([family.next, *(item + 1 for item in items)]),
+        open=(*family.open, *(item for item in items if item not in family.early)),
+        early=tuple(item for item in family.early if item not in started),
+    )
+    state.open[run.key] = replace(run, children=family)
+    state.moves = 0
+
+
+def _child_ended(state: State, entry: Entry) -> None:
+    run = state.open[key(entry.step_id, entry.visit)]
+    family = run.children or Family()
+    item, succeeded = entry.data["item"], entry.data["status"] == "COMPLETED"
+    known = item in family.open or item in family.failed
+    family = replace(
+        family,
+        open=tuple(other for other in family.open if other != item),
+        early=family.early if known else (*family.early, item),
+        succeeded=family.succeeded + succeeded,
+        failed=(*(other for other in family.failed if other != item), *(() if succeeded else (item,))),
+        size=family.size + entry.data["size"],
+    )
+    state.open[run.key] = replace(run, children=family)
+    state.moves = 0
+
+
+def _completed(state: State, entry: Entry) -> None:
+    _end(state, "COMPLETED")
+
+
+def _cancelled(state: State, entry: Entry) -> None:
+    _end(state, "CANCELLED")
+
+
+def _failed(state: State, entry: Entry) -> None:
+    """Keep the tokens: a retry goes on with them."""
+    state.status = "FAILED"
+
+
+def _retried(state: State, entry: Entry) -> None:
+    state.status = OPEN
+    state.moves = 0
+
+
+def _end(state: State, status: str) -> None:
+    state.status = status
+    state.tokens.clear()
+    state.arrived.clear()
+    state.lost.clear()
+
+
+def _lose(state: State, entry: Entry) -> None:
+    """Take out a step run that has no result, and keep it for a retry."""
+    name = key(entry.step_id, entry.visit)
+    run = state.open.get(name)
+    _close(state, entry)
+    state.lost[name] = run or OpenRun(entry.step_id, entry.visit, "RUNNING", entry.attempt)
 
 
 def _close(state: State, entry: Entry) -> None:
@@ -106,6 +197,8 @@ def _take_tokens(state: State, entry: Entry) -> None:
         del state.arrived[entry.step_id]
     state.visits[entry.step_id] = entry.visit
     state.moves += 1
+    if retried := entry.data.get("retries"):
+        del state.lost[retried]
 
 
 _APPLY: dict[str, Callable[[State, Entry], Any]] = {
@@ -114,12 +207,17 @@ _APPLY: dict[str, Callable[[State, Entry], Any]] = {
     "STEP_STARTED": _step_started,
     "STEP_UPDATED": _step_updated,
     "STEP_COMPLETED": _step_completed,
-    "STEP_FAILED": _close,
-    "STEP_SKIPPED": _close,
-    "STEP_CANCELLED": _close,
+    "STEP_FAILED": _lose,
+    "STEP_SKIPPED": _lose,
+    "STEP_CANCELLED": _lose,
     "ATTEMPT_FAILED": _attempt_failed,
     "ATTEMPT_STARTED": _attempt_started,
-    "EXECUTION_COMPLETED": _ended("COMPLETED"),
-    "EXECUTION_FAILED": _ended("FAILED"),
-    "EXECUTION_CANCELLED": _ended("CANCELLED"),
+    "DATA_FETCHED": _data_fetched,
+    "CHILDREN_PLANNED": _children_planned,
+    "CHILDREN_STARTED": _children_started,
+    "CHILD_ENDED": _child_ended,
+    "EXECUTION_COMPLETED": _completed,
+    "EXECUTION_FAILED": _failed,
+    "EXECUTION_CANCELLED": _cancelled,
+    "EXECUTION_RETRIED": _retried,
 }

@@ -7,7 +7,7 @@ comes of it, so that the ledger and the memory of requests are written as one.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from service.definition.plan import Json
@@ -51,6 +51,49 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True)
+class DataFetched:
+    """What the sources of a step gave: {alias, value} each, with item where it is for that item alone.
+
+    `error` is {code, message} when one of them gave nothing for good.
+    """
+
+    key: str
+    fetched: list[dict[str, Json]] = field(default_factory=list)
+    error: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildrenStarted:
+    """Children of a step run were started: these are under way, and `ended` lists those that have ended already."""
+
+    key: str
+    items: list[int] = field(default_factory=list)
+    ended: list[dict[str, Json]] = field(default_factory=list)  # fields of ChildEnded, without key and round
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """A child execution of a step run ended. `size` is that of its output in bytes of JSON, `error` {code, message}."""
+
+    key: str
+    round: int
+    item: int
+    id: str = ""  # the child's; empty when it could not even be created
+    status: str = ""
+    size: int = 0
+    error: Json = None
+    request: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsCollected:
+    """The outputs of the children of a step run in the order of their items, null where one gave none."""
+
+    key: str
+    outputs: list[Json]
+
+
+@dataclass(frozen=True, slots=True)
 class StepCompleted:
     """Somebody outside completed a step: the named visit, or with visit 0 the oldest open one."""
 
@@ -79,13 +122,43 @@ class Cancelled:
     request: Json = None
 
 
-Observation = Started | Proceeded | TaskCompleted | TaskFailed | TimerFired | StepCompleted | StepUpdated | Cancelled
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The workflow of the execution ended without telling why: terminated, timed out, or cut off from its records."""
 
-_BY_NAME: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepCompleted, StepUpdated, Cancelled)}
+    message: str
+    code: str = "TEMPORAL_TERMINATED"
 
 
-def encode(observation: StepCompleted | StepUpdated | Cancelled) -> dict[str, Json]:
-    """Write an observation that callers may send as a JSON object."""
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """Somebody outside wants a failed execution to go on from where it failed."""
+
+    request: Json = None
+
+
+FromOutside = StepCompleted | StepUpdated | Cancelled | ChildEnded
+"""Observations that reach a running workflow as messages."""
+
+Observation = (
+    Started
+    | Proceeded
+    | TaskCompleted
+    | TaskFailed
+    | TimerFired
+    | DataFetched
+    | ChildrenStarted
+    | OutputsCollected
+    | Lost
+    | Retried
+    | FromOutside
+)
+
+_BY_NAME: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepCompleted, StepUpdated, Cancelled, ChildEnded)}
+
+
+def encode(observation: FromOutside) -> dict[str, Json]:
+    """Write an observation as a JSON object."""
     return {"kind": type(observation).__name__, **asdict(observation)}
 
 

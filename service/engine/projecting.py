@@ -29,6 +29,7 @@ class StepRunChange:
     outcome: str = ""
     error: Json = MISSING
     end_time: str | None = None
+    children: int | None = None  # how many there will be
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class Projection:
     execution: ExecutionChange = field(default_factory=ExecutionChange)
     step_runs: dict[tuple[str, int], StepRunChange] = field(default_factory=dict)
     requests: list[dict[str, str]] = field(default_factory=list)
+    cancelled: list[tuple[str, int]] = field(default_factory=list)  # step runs whose children are to be cancelled
 
 
 def project(entries: Iterable[Entry]) -> Projection:
@@ -56,6 +58,8 @@ def project(entries: Iterable[Entry]) -> Projection:
     for entry in entries:
         if entry.data.get("request"):
             projection.requests.append(entry.data["request"])
+        if entry.data.get("cancels"):
+            projection.cancelled.append((entry.step_id, entry.visit))
         if entry.visit:
             _STEP[entry.type](_step_run(projection, entry), entry)
         elif entry.type in _END:
@@ -79,6 +83,7 @@ def _step_run(projection: Projection, entry: Entry) -> StepRunChange:
 def _started(change: StepRunChange, entry: Entry) -> None:
     change.status = entry.data["status"]
     change.input = entry.data.get("input", MISSING)
+    change.children = entry.data.get("children", {}).get("items", change.children)
 
 
 def _completed(change: StepRunChange, entry: Entry) -> None:
@@ -109,6 +114,15 @@ def _attempt_started(change: StepRunChange, entry: Entry) -> None:
     change.status = "RUNNING"
 
 
+def _children_planned(change: StepRunChange, entry: Entry) -> None:
+    change.input = entry.data.get("input", MISSING)
+    change.children = entry.data["items"]
+
+
+def _went_on(change: StepRunChange, entry: Entry) -> None:
+    """Change nothing but the time."""
+
+
 _STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
     "STEP_STARTED": _started,
     "STEP_UPDATED": _started,
@@ -118,6 +132,10 @@ _STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
     "STEP_CANCELLED": _closed("CANCELLED"),
     "ATTEMPT_FAILED": _attempt_failed,
     "ATTEMPT_STARTED": _attempt_started,
+    "DATA_FETCHED": _went_on,
+    "CHILDREN_PLANNED": _children_planned,
+    "CHILDREN_STARTED": _went_on,
+    "CHILD_ENDED": _went_on,
 }
 
 _END: dict[str, Callable[[Entry], ExecutionChange]] = {

@@ -14,7 +14,7 @@ from service.engine.commands import Command, Withdraw
 from service.engine.entries import Entry
 from service.engine.folding import apply
 from service.engine.scope import Scope
-from service.engine.state import PARKED, OpenRun, State, json_size, key
+from service.engine.state import PARKED, Family, OpenRun, State, json_size, key
 
 MAX_OUTPUT = 256 * 1024
 """Bytes of JSON that one step may give; Temporal's own limit for a message is 2 MiB."""
@@ -42,8 +42,14 @@ class Visit:
 
     step: Step
     number: int
-    via: tuple[str, ...]  # the transitions whose tokens it takes; empty for a step run that is open already
+    via: tuple[str, ...]  # the transitions whose tokens it takes; empty for one that is open already, or a retry
     attempt: int = 1
+    retries: str = ""  # the key of the step run that ended without a result, and that this one repeats
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether it is not among the open step runs yet."""
+        return bool(self.via or self.retries)
 
     @property
     def key(self) -> str:
@@ -65,17 +71,27 @@ class Run:
 
     # What a step kind may do with a visit: wait, complete, fail.
 
-    def wait(self, visit: Visit, status: str, *, input: Json = None, due: datetime | None = None) -> None:
+    def wait(
+        self,
+        visit: Visit,
+        status: str,
+        *,
+        input: Json = None,
+        due: datetime | None = None,
+        children: Family | None = None,
+    ) -> None:
         """Keep the step run open until something outside happens."""
         data: dict[str, Json] = {"status": status}
         if input is not None:
             data["input"] = input
         if due is not None:
             data["due"] = due.astimezone(UTC).isoformat()
-        if visit.via:
-            self._record("STEP_STARTED", visit, {"via": list(visit.via), **data})
+        if children is not None:
+            data["children"] = children.to_dict()
+        if visit.is_new:
+            self._record("STEP_STARTED", visit, {**_origin(visit), **data})
         else:
-            self._record("STEP_UPDATED", visit, data)
+            self._record("STEP_UPDATED", visit, {**data, **self._cancelling(visit.key)})
 
     def complete(
         self,
@@ -102,22 +118,18 @@ class Run:
         if outcome:
             data["outcome"] = outcome
         data.update((name, value) for name, value in notes.items() if value)
-        if visit.via:
-            data["via"] = list(visit.via)
+        data.update(_origin(visit))
         self._record("STEP_COMPLETED", visit, data)
 
     def fail(self, visit: Visit, code: str, message: str, **details: Json) -> None:
         """Fail the step run, and since nothing catches it, the execution."""
         error: dict[str, Json] = {"code": code, "message": message, **details}
-        data: dict[str, Json] = {"error": error}
-        if visit.via:
-            data["via"] = list(visit.via)
-        self._record("STEP_FAILED", visit, data)
+        self._record("STEP_FAILED", visit, {"error": error, **_origin(visit), **self._cancelling(visit.key)})
         self.close_open_runs(f"step {visit.step.id} failed")
         self.end("EXECUTION_FAILED", error={**error, "step_id": visit.step.id})
 
-    def note_attempt(self, type: str, visit: Visit, **data: Json) -> None:
-        """Record that an attempt of an open step run failed or that its next one begins."""
+    def note(self, type: str, visit: Visit, **data: Json) -> None:
+        """Record what happened to an open step run that goes on waiting."""
         self._record(type, visit, data)
 
     def arrive(self, visit: Visit) -> None:
@@ -130,6 +142,10 @@ class Run:
         """Put the first token before the start step."""
         self._append("EXECUTION_STARTED", "", 0, 0, {"input": input})
 
+    def go_on(self) -> None:
+        """Open an execution again that has failed."""
+        self._append("EXECUTION_RETRIED", "", 0, 0, {})
+
     def end(self, type: str, **data: Json) -> None:
         """Bring the execution to its end."""
         self._append(type, "", 0, 0, data)
@@ -141,7 +157,8 @@ class Run:
 
     def close(self, run: OpenRun, type: str, reason: str) -> None:
         """End one open step run without a result."""
-        self._append(type, run.step_id, run.visit, run.attempt, {"reason": reason})
+        data = {"reason": reason, **self._cancelling(run.key)}
+        self._append(type, run.step_id, run.visit, run.attempt, data)
         self.commands.append(Withdraw(run.key))
 
     # Questions.
@@ -170,7 +187,10 @@ class Run:
 
     def too_large(self, step_id: str, output: Json) -> str:
         """Say which limit an output would break, or nothing."""
-        size = json_size(output)
+        return self.too_large_size(step_id, json_size(output))
+
+    def too_large_size(self, step_id: str, size: int) -> str:
+        """Say which limit an output of so many bytes of JSON would break, or nothing."""
         if size > MAX_OUTPUT:
             return f"step {step_id} gave {size} bytes of JSON, the limit for one output is {MAX_OUTPUT}"
         if self.state.size + size > MAX_STATE:
@@ -179,6 +199,11 @@ class Run:
                 f"holds already is over its limit of {MAX_STATE}"
             )
         return ""
+
+    def _cancelling(self, name: str) -> dict[str, Json]:
+        """Say in the entry that closes a step run that its children are to be cancelled."""
+        run = self.state.open.get(name)
+        return {"cancels": True} if run and run.children and not run.children.has_ended else {}
 
     def _record(self, type: str, visit: Visit, data: dict[str, Json]) -> None:
         self._append(type, visit.step.id, visit.number, visit.attempt, data)
@@ -189,6 +214,13 @@ class Run:
         entry = Entry(self.state.number + 1, self._time, type, step_id, visit, attempt, data)
         apply(self.state, entry)
         self.entries.append(entry)
+
+
+def _origin(visit: Visit) -> dict[str, Json]:
+    """Say where a new step run comes from."""
+    if not visit.is_new:
+        return {}
+    return {"via": list(visit.via), **({"retries": visit.retries} if visit.retries else {})}
 
 
 def unstorable(value: Json) -> str:

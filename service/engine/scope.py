@@ -28,6 +28,24 @@ class Scope(Mapping[str, Json]):
         return len(self._roots)
 
 
+class Overlay(Mapping[str, Json]):
+    """A scope with further roots."""
+
+    def __init__(self, scope: Mapping[str, Json], roots: Mapping[str, Json]) -> None:
+        self._scope = scope
+        self._roots = roots
+
+    def __getitem__(self, name: str) -> Json:
+        return self._roots[name] if name in self._roots else self._scope[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._roots
+        yield from (name for name in self._scope if name not in self._roots)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 class _Steps(Mapping[str, Json]):
     def __init__(self, state: State) -> None:
         self._results = state.results

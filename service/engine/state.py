@@ -7,11 +7,12 @@ open step run (`open`). The state is plain JSON outside this module (`to_json`, 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from service.definition.plan import Json
 
-FORMAT = 1
+FORMAT = 2
 """Workers read this format and the one before; raise it when a field changes its meaning."""
 
 OPEN = "OPEN"
@@ -27,6 +28,55 @@ def key(step_id: str, visit: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """The child executions of a step run, one for each item, counted from 0.
+
+    Items are asked for in order, `again` before `next`; their inputs are made when they are asked for, so that a batch
+    of thousands holds no more than what is under way.
+    """
+
+    round: int = 0  # the ledger number with which it began: tells its children from those of an earlier try
+    items: int | None = None  # None: its data is still being fetched
+    data: dict[str, Json] = field(default_factory=dict)  # by alias: what was fetched for the step
+    item_data: dict[str, dict[str, Json]] = field(default_factory=dict)  # by item and alias, until the item starts
+    again: tuple[int, ...] = ()  # items whose children of an earlier visit did not succeed
+    next: int = 0  # the first item that no child was started for
+    open: tuple[int, ...] = ()  # items whose children are under way
+    early: tuple[int, ...] = ()  # items that ended before the word came that they had started
+    succeeded: int = 0
+    failed: tuple[int, ...] = ()
+    size: int = 0  # bytes of JSON in the outputs so far
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether every item has had its child and every child has ended."""
+        return not (self.again or self.open or self.early) and self.next == self.items
+
+    def pending(self, most: int) -> tuple[int, ...]:
+        """The next items to start children for, at most so many."""
+        fresh = range(self.next, min(self.items or 0, self.next + max(0, most - len(self.again))))
+        return (*self.again[:most], *fresh)
+
+    def to_dict(self) -> dict[str, Json]:
+        """Give it as a JSON object, without what has its default."""
+        blank = Family()
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value != getattr(blank, name)
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Json]) -> Family:
+        """Read what `to_dict` gave."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+        }
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRun:
     """A step run that holds a token; `due` is the ISO 8601 instant that it waits for, if it does."""
 
@@ -36,6 +86,7 @@ class OpenRun:
     attempt: int = 1
     input: Json = None
     due: str | None = None
+    children: Family | None = None  # None: the step starts no executions
 
     @property
     def key(self) -> str:
@@ -66,6 +117,7 @@ class State:
     open: dict[str, OpenRun] = field(default_factory=dict)  # by key, in order of start
     visits: dict[str, int] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
+    lost: dict[str, OpenRun] = field(default_factory=dict)  # by key: what ended without a result, for a retry
     end_reached: bool = False
     moves: int = 0  # steps begun since somebody outside last did something
     size: int = 0  # bytes of JSON in input and results
@@ -79,11 +131,18 @@ class State:
             open=dict(self.open),
             visits=dict(self.visits),
             results=dict(self.results),
+            lost=dict(self.lost),
         )
 
     def to_json(self) -> str:
         """Write the state as JSON."""
-        return json.dumps(asdict(self), separators=(",", ":"), ensure_ascii=False)
+        document = {name: getattr(self, name) for name in self.__slots__}
+        for part in ("open", "lost"):
+            document[part] = {name: _run_to_dict(run) for name, run in document[part].items()}
+        document["results"] = {
+            step: {name: getattr(result, name) for name in result.__slots__} for step, result in self.results.items()
+        }
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> State:
@@ -91,9 +150,25 @@ class State:
         document = json.loads(text)
         if document["format"] > FORMAT:
             raise ValueError(f"engine state has format {document['format']}, this worker reads up to {FORMAT}")
-        document["open"] = {name: OpenRun(**run) for name, run in document["open"].items()}
+        for part in ("open", "lost"):
+            document[part] = {name: _run_from_dict(run) for name, run in document.get(part, {}).items()}
+        document["format"] = FORMAT
         document["results"] = {step: Result(**result) for step, result in document["results"].items()}
         return cls(**document)
+
+
+def _run_to_dict(run: OpenRun) -> dict[str, Json]:
+    values = {name: getattr(run, name) for name in run.__slots__}
+    if run.children is not None:
+        values["children"] = run.children.to_dict()
+    else:
+        del values["children"]
+    return values
+
+
+def _run_from_dict(document: dict[str, Json]) -> OpenRun:
+    children = document.get("children")
+    return OpenRun(**{**document, "children": None if children is None else Family.from_dict(children)})
 
 
 def json_size(value: Json) -> int:

@@ -14,6 +14,7 @@ from heddle.v1.entity_pb2 import Entity
 from heddle.v1.execution_pb2 import Execution as ExecutionMessage
 from heddle.v1.execution_pb2 import Subject
 from heddle.v1.ledger_entry_pb2 import LedgerEntry as LedgerEntryMessage
+from heddle.v1.step_run_pb2 import Child, Children
 from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
 from service.definition.plan import Plan
 from service.domain.errors import Invalid
@@ -21,6 +22,7 @@ from service.domain.execution import Execution
 from service.domain.step_run import StepRun
 from service.rpc.human_messages import request_message
 from service.rpc.messages import time_message
+from storage import families
 
 ROOM = 2 * 1024 * 1024
 """Bytes of step runs or ledger entries in one answer: a client takes 4 MiB, and an execution has up to 1.25 of them."""
@@ -48,7 +50,12 @@ def execution_message(execution: Execution, *, with_values: bool = True) -> Exec
         start_time=time_message(execution.start_time),
         end_time=time_message(execution.end_time),
         update_time=time_message(execution.update_time),
+        item=execution.parent_item,
+        depth=execution.depth,
+        retries=execution.retries,
     )
+    if execution.parent_id is not None:
+        message.parent_step_run_id = f"{execution.parent_id}/{execution.parent_step_id}/{execution.parent_visit}"
     if execution.error is not None:
         error = json.loads(execution.error)
         message.error.code = error["code"]
@@ -66,9 +73,35 @@ def execution_message(execution: Execution, *, with_values: bool = True) -> Exec
     return message
 
 
-def step_run_messages(runs: Iterable[StepRun], plan: Plan) -> list[StepRunMessage]:
-    """Tell step runs of one execution, with what its plan says of their steps."""
-    return [_step_run_message(run, plan) for run in runs]
+def step_run_messages(workspace: str, runs: Sequence[StepRun], plan: Plan) -> list[StepRunMessage]:
+    """Tell step runs of one execution, with what its plan says of their steps, and with their children."""
+    messages = [_step_run_message(run, plan) for run in runs]
+    for message, run in zip(messages, runs, strict=True):
+        if run.children is not None:
+            message.children.CopyFrom(_children_message(workspace, run))
+    return messages
+
+
+CHILDREN = 100
+"""Child executions that are told with a step run."""
+
+
+def _children_message(workspace: str, run: StepRun) -> Children:
+    place = (workspace, run.execution_id, run.step_id, run.visit)
+    number = families.counts(*place)
+    running = number.get("CREATED", 0) + number.get("STARTED", 0)
+    completed = number.get("COMPLETED", 0)
+    children = [
+        Child(
+            id=child.id,
+            name=child.name,
+            status=ExecutionMessage.Status.Value(f"STATUS_{child.status}"),
+            item=child.item,
+        )
+        for child in families.summaries(*place, CHILDREN)
+    ]
+    failed = sum(number.values()) - running - completed
+    return Children(total=run.children or 0, running=running, completed=completed, failed=failed, executions=children)
 
 
 def fitting(messages: Iterable[Message]) -> int:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from heddle.v1 import execution_service_pb2 as pb
 from heddle.v1.execution_service_pb2_grpc import ExecutionServiceServicer
+from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
 from service import acting, deleting, watching
-from service.acting import Request
+from service.acting import Actor, Request
 from service.domain import fields
 from service.domain.errors import Invalid, Unavailable
 from service.domain.execution import Execution
 from service.domain.json_text import InvalidJson, parse
+from service.domain.step_run import StepRun
 from service.engine.observations import Cancelled
-from service.launching import Gateway
 from service.plans import Plans
+from service.retrying import retry
+from service.rpc.addressing import execution_id_of, subject_of
 from service.rpc.call import Call
 from service.rpc.changing import changing, digest_of
 from service.rpc.deadlines import seconds_left
@@ -31,6 +34,7 @@ from service.rpc.messages import entity_of, target_of, value_of
 from service.rpc.paging import Page
 from service.rpc.status import rpc
 from service.starting import Order, Starter
+from service.syncing import Syncer
 from service.watching import Watchers
 from storage import execution_lists, step_runs
 
@@ -41,9 +45,10 @@ MAX_INPUT = 256 * 1024
 class ExecutionService(ExecutionServiceServicer):
     """Executions for callers."""
 
-    def __init__(self, starter: Starter, gateway: Gateway, plans: Plans, watchers: Watchers) -> None:
+    def __init__(self, starter: Starter, actor: Actor, syncer: Syncer, plans: Plans, watchers: Watchers) -> None:
         self._starter = starter
-        self._gateway = gateway
+        self._actor = actor
+        self._syncer = syncer
         self._plans = plans
         self._watchers = watchers
 
@@ -54,14 +59,11 @@ class ExecutionService(ExecutionServiceServicer):
         if holds is not None and not holds(execution):
             execution = watching.until(call.workspace, execution.id, holds, seconds_left(call))
             runs = step_runs.newest(call.workspace, execution.id)
-        plan = self._plans.get(call.workspace, execution.plan_digest)
-        return pb.StartExecutionResponse(
-            execution=execution_message(execution), step_runs=newest_fitting(step_run_messages(runs, plan))
-        )
+        return pb.StartExecutionResponse(execution=execution_message(execution), step_runs=self._told(execution, runs))
 
     @rpc
     def GetExecution(self, request: pb.GetExecutionRequest, call: Call) -> pb.GetExecutionResponse:
-        id = fields.required("execution_id", request.execution_id)
+        id = execution_id_of(request, call)
         return pb.GetExecutionResponse(execution=execution_message(acting.get(call.workspace, id)))
 
     @rpc
@@ -88,25 +90,47 @@ class ExecutionService(ExecutionServiceServicer):
 
     @rpc
     def CancelExecution(self, request: pb.CancelExecutionRequest, call: Call) -> pb.CancelExecutionResponse:
-        id = fields.required("execution_id", request.execution_id)
+        id = execution_id_of(request, call)
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
         action = Cancelled(reason=fields.text("reason", request.reason, at_most=1_024))
-        try:
-            execution = acting.act(
-                self._gateway, call.workspace, id, action, request=source, seconds=seconds_left(call)
-            )
-        except Unavailable:
-            execution = acting.get(call.workspace, id)
-            plan = self._plans.get(call.workspace, execution.plan_digest)
-            if not acting.cancel_unlaunched(call.workspace, id, plan, action, request=source, now=call.now):
-                raise
-            execution = acting.get(call.workspace, id)
+        execution = self._actor.cancel(call.workspace, id, action, request=source, seconds=seconds_left(call))
         return pb.CancelExecutionResponse(execution=execution_message(execution))
 
     @changing
     def DeleteExecution(self, request: pb.DeleteExecutionRequest, call: Call) -> pb.DeleteExecutionResponse:
         id = fields.required("execution_id", request.execution_id)
         return pb.DeleteExecutionResponse(deleted_executions=deleting.delete(call.workspace, id))
+
+    @rpc
+    def RetryExecution(self, request: pb.RetryExecutionRequest, call: Call) -> pb.RetryExecutionResponse:
+        id = fields.required("execution_id", request.execution_id)
+        source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
+        execution = retry(self._actor.gateway, self._plans, call.workspace, id, request=source, now=call.now)
+        runs = step_runs.newest(call.workspace, id)
+        return pb.RetryExecutionResponse(execution=execution_message(execution), step_runs=self._told(execution, runs))
+
+    @rpc
+    def SyncExecution(self, request: pb.SyncExecutionRequest, call: Call) -> pb.SyncExecutionResponse:
+        id = fields.required("execution_id", request.execution_id)
+        fields.request_id(request.request_id)
+        repairs = self._syncer.sync(call.workspace, id, seconds_left(call))
+        execution = acting.get(call.workspace, id)
+        runs = step_runs.newest(call.workspace, id)
+        return pb.SyncExecutionResponse(
+            execution=execution_message(execution),
+            step_runs=self._told(execution, runs),
+            repairs=[
+                _REPAIR(kind=_REPAIR.Kind.Value(f"KIND_{repair.kind}"), description=repair.description)
+                for repair in repairs
+            ],
+        )
+
+    def _told(self, execution: Execution, runs: Sequence[StepRun]) -> Sequence[StepRunMessage]:
+        plan = self._plans.get(execution.workspace, execution.plan_digest)
+        return newest_fitting(step_run_messages(execution.workspace, runs, plan))
+
+
+_REPAIR = pb.SyncExecutionResponse.Repair
 
 
 def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
@@ -124,9 +148,7 @@ def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
         entity_of(request.entity)
     else:
         fields.required(target, getattr(request, target))
-    if request.HasField("subject"):
-        fields.text("subject.type", request.subject.type, at_least=1, at_most=64)
-        fields.text("subject.id", request.subject.id, at_least=1, at_most=256)
+    subject_type, subject_id = subject_of(request)
     return Order(
         workspace=call.workspace,
         request_id=fields.request_id(request.request_id),
@@ -142,8 +164,8 @@ def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
         entity_id=request.entity.id,
         name=request.name,
         correlation_id=fields.text("correlation_id", request.correlation_id, at_most=256),
-        subject_type=request.subject.type,
-        subject_id=request.subject.id,
+        subject_type=subject_type,
+        subject_id=subject_id,
     )
 
 

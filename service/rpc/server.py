@@ -31,8 +31,10 @@ from heddle.v1.step_service_pb2_grpc import add_StepServiceServicer_to_server
 from heddle.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 from heddle.v1.trigger_record_service_pb2_grpc import add_TriggerRecordServiceServicer_to_server
 from heddle.v1.version_service_pb2_grpc import add_VersionServiceServicer_to_server
+from service.acting import Actor
 from service.domain.errors import Unavailable
-from service.launching import Gateway, Launcher
+from service.gateway import Gateway
+from service.launching import LEASE, Launcher
 from service.plans import Plans
 from service.rpc.execution_service import ExecutionService
 from service.rpc.ledger_service import LedgerService
@@ -44,6 +46,8 @@ from service.rpc.trigger_record_service import TriggerRecordService
 from service.rpc.version_service import VersionService
 from service.settings import Settings
 from service.starting import Starter
+from service.sweeping import Sweeper
+from service.syncing import Syncer
 from service.watching import Watchers
 from storage import database, migrating, plans
 
@@ -65,6 +69,10 @@ GRACE = 20.0
 """Seconds that the calls under way are given to end."""
 
 
+RECONCILING = 20.0
+"""Seconds between two looks for workflows that were ended in Temporal behind Heddle's back."""
+
+
 class Server:
     """A gRPC server with Heddle's services, health and reflection."""
 
@@ -84,9 +92,13 @@ class Server:
         self._add(trigger_record_service_pb2, add_TriggerRecordServiceServicer_to_server, TriggerRecordService())
         known = Plans(plans.get)
         watchers = Watchers(STREAMS, self.stopping)
-        executions = ExecutionService(Starter(gateway, known.get, is_swamped), gateway, known, watchers)
+        actor = Actor(gateway, known)
+        self.relations = actor.relations
+        self.syncer = Syncer(gateway, known, actor.relations)
+        starter = Starter(gateway, known.get, is_swamped)
+        executions = ExecutionService(starter, actor, self.syncer, known, watchers)
         self._add(execution_service_pb2, add_ExecutionServiceServicer_to_server, executions)
-        self._add(step_service_pb2, add_StepServiceServicer_to_server, StepService(gateway, known))
+        self._add(step_service_pb2, add_StepServiceServicer_to_server, StepService(actor, known))
         self._add(ledger_service_pb2, add_LedgerServiceServicer_to_server, LedgerService())
         self._add(stage_service_pb2, add_StageServiceServicer_to_server, StageService(known))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
@@ -125,16 +137,22 @@ def serve(settings: Settings) -> None:
     )
     launcher = Launcher(gateway)
     server = Server(settings.listen, gateway, lambda: launcher.is_swamped)
+    sweepers = (
+        Sweeper("sweeper", [launcher.sweep, server.relations.sweep]),
+        Sweeper("reconciler", [server.syncer.sweep], interval=RECONCILING),
+    )
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())
-    launcher.start()
+    for sweeper in sweepers:
+        sweeper.start()
     server.start()
     log.info("listening on %s", settings.listen)
     asked_to_stop.wait()
     log.info("stopping")
     server.stop(notice=NOTICE, grace=GRACE)
-    launcher.stop()
+    for sweeper in sweepers:
+        sweeper.stop(LEASE)
     gateway.close()
 
 

@@ -9,7 +9,7 @@ from heddle.v1 import step_service_pb2 as pb
 from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
 from heddle.v1.step_service_pb2_grpc import StepServiceServicer
 from service import acting
-from service.acting import Action, Request
+from service.acting import Action, Actor, Request
 from service.definition.plan import Json, Plan
 from service.domain import fields
 from service.domain.errors import Invalid, NotFound
@@ -18,9 +18,9 @@ from service.domain.json_text import InvalidJson, parse
 from service.domain.step_run import StepRun, parse_id
 from service.engine.observations import StepCompleted, StepUpdated
 from service.engine.run import MAX_OUTPUT
-from service.launching import Gateway
 from service.plans import Plans
 from service.progressing import progress_of
+from service.rpc.addressing import execution_id_of
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
@@ -35,14 +35,14 @@ from storage import step_runs
 class StepService(StepServiceServicer):
     """Step runs for callers."""
 
-    def __init__(self, gateway: Gateway, plans: Plans) -> None:
-        self._gateway = gateway
+    def __init__(self, actor: Actor, plans: Plans) -> None:
+        self._actor = actor
         self._plans = plans
 
     @rpc
     def ListStepRuns(self, request: pb.ListStepRunsRequest, call: Call) -> pb.ListStepRunsResponse:
         page = Page.asked(request, call)
-        execution = acting.get(call.workspace, fields.required("execution_id", request.execution_id))
+        execution = acting.get(call.workspace, execution_id_of(request, call))
         status = value_of("status", StepRunMessage.Status, request.status)
         plan = self._plans.get(call.workspace, execution.plan_digest)
         after = int(page.after or 0)  # negative among the steps that no token has reached
@@ -55,7 +55,7 @@ class StepService(StepServiceServicer):
         )
         if request.include_pending and len(found) <= page.size and status in ("", "PENDING"):
             found += _untouched(execution, plan, request.step_id, after)
-        messages = step_run_messages(found, plan)
+        messages = step_run_messages(call.workspace, found, plan)
         items, token = page.within(fitting(messages)).cut(found, lambda run: str(run.create_number))
         return pb.ListStepRunsResponse(step_runs=messages[: len(items)], next_page_token=token)
 
@@ -67,7 +67,7 @@ class StepService(StepServiceServicer):
         if run is None:
             raise NotFound("STEP_RUN_NOT_FOUND", f"there is no step run {fields.shown(id)}", step_run_id=id)
         plan = self._plan(acting.get(call.workspace, run.execution_id))
-        return pb.GetStepRunResponse(step_run=step_run_messages([run], plan)[0])
+        return pb.GetStepRunResponse(step_run=step_run_messages(call.workspace, [run], plan)[0])
 
     @rpc
     def GetStepGroups(self, request: pb.GetStepGroupsRequest, call: Call) -> pb.GetStepGroupsResponse:
@@ -77,7 +77,7 @@ class StepService(StepServiceServicer):
 
     @rpc
     def CompleteStep(self, request: pb.CompleteStepRequest, call: Call) -> pb.CompleteStepResponse:
-        execution_id, step_id, visit = _addressed(request)
+        execution_id, step_id, visit = _addressed(request, call)
         outcome = fields.text("outcome", request.outcome, at_most=128)
         action = StepCompleted(step_id, visit, _output(request.output_json), outcome)
         execution = self._act(execution_id, action, request, call)
@@ -85,33 +85,33 @@ class StepService(StepServiceServicer):
 
     @rpc
     def UpdateStep(self, request: pb.UpdateStepRequest, call: Call) -> pb.UpdateStepResponse:
-        execution_id, step_id, visit = _addressed(request)
+        execution_id, step_id, visit = _addressed(request, call)
         status = fields.required("status", value_of("status", StepRunMessage.Status, request.status))
         execution = self._act(execution_id, StepUpdated(step_id, status, visit), request, call)
         return pb.UpdateStepResponse(execution=execution_message(execution), step_runs=self._runs(execution))
 
     def _act(self, execution_id: str, action: Action, request: Any, call: Call) -> Execution:
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
-        return acting.act(
-            self._gateway, call.workspace, execution_id, action, request=source, seconds=seconds_left(call)
-        )
+        return self._actor.act(call.workspace, execution_id, action, request=source, seconds=seconds_left(call))
 
     def _runs(self, execution: Execution) -> Sequence[StepRunMessage]:
-        messages = step_run_messages(step_runs.newest(execution.workspace, execution.id), self._plan(execution))
-        return newest_fitting(messages)
+        runs = step_runs.newest(execution.workspace, execution.id)
+        return newest_fitting(step_run_messages(execution.workspace, runs, self._plan(execution)))
 
     def _plan(self, execution: Execution) -> Plan:
         return self._plans.get(execution.workspace, execution.plan_digest)
 
 
-def _addressed(request: Any) -> tuple[str, str, int]:
+def _addressed(request: Any, call: Call) -> tuple[str, str, int]:
     """Read which step run is meant: execution, step and visit; visit 0 leaves the choice to the engine."""
     if target_of(request) == "step_id":
-        return fields.required("execution_id", request.execution_id), fields.required("step_id", request.step_id), 0
+        return execution_id_of(request, call), fields.required("step_id", request.step_id), 0
     names = _parts(request.step_run_id)
     if names is None:
         rule = "it must be an execution's id, a step's id and a visit, such as 0190…/approve/1"
         raise fields.refuse("step_run_id", request.step_run_id, rule)
+    if request.HasField("subject"):
+        raise fields.refuse("subject", request.subject.id, "step_run_id names the execution already")
     if request.execution_id not in ("", names[0]):
         raise fields.refuse("execution_id", request.execution_id, f"step_run_id is of execution {names[0]}")
     return names

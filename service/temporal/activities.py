@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from service.domain.execution import Siblings
 from service.engine.entries import Entry
+from service.engine.steps.sub_workflow import ChildOrder
 from service.recording import NotTheWriter, record
-from service.temporal.orders import NOT_THE_WRITER, RECORD, Batch
+from service.relating import LEASE, Relations
+from service.spawning import Spawner, collect
+from service.temporal.orders import COLLECT, NOT_THE_WRITER, RECORD, SPAWN, Batch, Family, Started
+from storage import executions
 from storage.database import connection
 
 
-@activity.defn(name=RECORD)
-def record_batch(batch: Batch) -> None:
-    """Write a batch of ledger entries, once however often it is tried."""
-    entries = [Entry.from_dict(document) for document in batch.entries]
-    try:
-        with connection():
-            record(batch.workspace, batch.execution_id, entries, batch.phase, datetime.now(UTC))
-    except NotTheWriter as error:
-        raise ApplicationError(str(error), type=NOT_THE_WRITER, non_retryable=True) from error
+class Activities:
+    """What the workflow asks of the world beyond tasks, on the worker's connections."""
+
+    def __init__(self, relations: Relations, spawner: Spawner) -> None:
+        self._relations = relations
+        self._spawner = spawner
+
+    @property
+    def all(self) -> list[Callable[..., Any]]:
+        """What to register with the worker."""
+        return [self.record_batch, self.start_children, self.collect_outputs]
+
+    @activity.defn(name=RECORD)
+    def record_batch(self, batch: Batch) -> None:
+        """Write a batch of ledger entries, once however often it is tried, and see to what it leaves to do."""
+        entries = [Entry.from_dict(document) for document in batch.entries]
+        try:
+            with connection():
+                left = record(batch.workspace, batch.execution_id, entries, batch.phase, datetime.now(UTC))
+        except NotTheWriter as error:
+            raise ApplicationError(str(error), type=NOT_THE_WRITER, non_retryable=True) from error
+        if left.reports:
+            self._relations.pass_on(batch.workspace, batch.execution_id)
+        if left.cancels:
+            execution = executions.get(batch.workspace, batch.execution_id)
+            if execution is not None:
+                self._relations.cancel_children(execution, LEASE)
+
+    @activity.defn(name=SPAWN)
+    def start_children(self, family: Family) -> Started:
+        """Start child executions, once however often it is tried."""
+        orders = [ChildOrder(**order) for order in family.orders]
+        spawned = self._spawner.spawn(_siblings(family), orders)
+        return Started(spawned.items, spawned.ended)
+
+    @activity.defn(name=COLLECT)
+    def collect_outputs(self, family: Family) -> list[Any]:
+        """Read the outputs of child executions, in the order of their items."""
+        return collect(_siblings(family), family.items)
+
+
+def _siblings(family: Family) -> Siblings:
+    return Siblings(family.workspace, family.execution_id, family.step_id, family.visit, family.round)

@@ -16,12 +16,13 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, ServerError, TimeoutError, TimeoutType
 
 from service.definition.plan import Json
+from service.domain.execution import parse_workflow_id
 from service.domain.json_text import InvalidJson, parse
 from service.engine.attempts import may_retry, pause
 from service.engine.commands import FetchCall
 from service.engine.state import json_size
 from service.temporal.failures import MAX_MESSAGE
-from service.temporal.orders import FETCH, PROVIDER_OF, FetchOrder, execution_of, fetch_queue
+from service.temporal.orders import FETCH, PROVIDER_OF, FetchOrder, fetch_queue
 
 MAX_DATA = 256 * 1024
 """Bytes of JSON that a data source may give."""
@@ -109,7 +110,9 @@ async def _ask(call: FetchCall, attempt: int, provider: dict[str, str]) -> Any:
 
 def _document(call: FetchCall) -> dict[str, Json]:
     """Write what whoever serves the source gets."""
-    workspace, execution_id = execution_of(workflow.info().workflow_id)
+    name = parse_workflow_id(workflow.info().workflow_id)
+    assert name is not None
+    workspace, execution_id, _ = name
     step_id, _, visit = call.key.rpartition("/")
     document: dict[str, Json] = {
         "dataSourceID": call.id,

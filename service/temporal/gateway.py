@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeout
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -17,6 +17,8 @@ from temporalio.client import (
     Client,
     RPCTimeoutOrCancelledError,
     WithStartWorkflowOperation,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -24,16 +26,19 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from service.domain.execution import Launch
+from service.domain.execution import Launch, parse_workflow_id
 from service.engine.entries import Entry
 from service.engine.run import Refused
-from service.launching import Effect, StartRefused, TemporalAway, WorkflowEnded
-from service.temporal.orders import OBSERVE, REFUSED, WORKFLOW, Batch, Order, workflow_id
+from service.gateway import Effect, StartRefused, TemporalAway, WorkflowEnded
+from service.temporal.orders import OBSERVE, REFUSED, TELL, UNWRITTEN, WORKFLOW, Batch, Order
 
 log = logging.getLogger(__name__)
 
 START_SECONDS = 5.0
 """How long one attempt to start a workflow may take; shorter than the launcher's lease."""
+
+LIST_SECONDS = 30.0
+"""How long a list of workflows may take."""
 
 AT_ONCE = 8
 """Updates of one workflow that are under way at a time. Temporal takes ten, and lets the eleventh wait for a second."""
@@ -70,23 +75,48 @@ class TemporalGateway:
 
         Raises StartRefused when Temporal refuses for good, TemporalAway when it cannot be asked.
         """
-        self._call(self._start(self._order(launch)), START_SECONDS)
+        self._call(self._start(launch), START_SECONDS)
 
-    def observe(self, workspace: str, execution_id: str, document: dict[str, Any], seconds: float) -> Effect:
+    def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float) -> Effect:
         """Bring an observation to a running workflow and wait until its effect is durable; gives the effect.
 
         Raises Refused when the engine refuses it, WorkflowEnded when the workflow has ended, TemporalAway when no
-        answer came in time: the observation may then have been taken in, and the same request may be sent again.
+        answer came in time: the observation may then have been taken in, and may be sent again under the same id.
         """
-        return self._call(self._observe(workflow_id(workspace, execution_id), document, seconds), seconds)
+        return self._call(self._observe(workflow_id, document, id, seconds), seconds)
 
-    def start_and_observe(self, launch: Launch, document: dict[str, Any], seconds: float) -> Effect:
+    def start_and_observe(self, launch: Launch, document: dict[str, Any], id: str, seconds: float) -> Effect:
         """Bring an observation to a workflow whose start may not have happened yet; raises what `observe` raises."""
-        return self._call(self._start_and_observe(self._order(launch), document, seconds), seconds)
+        return self._call(self._start_and_observe(launch, document, id, seconds), seconds)
 
-    def terminate(self, workspace: str, execution_id: str, reason: str) -> None:
+    def tell(self, workflow_id: str, document: dict[str, Any]) -> None:
+        """Bring an observation to a running workflow without waiting for its effect.
+
+        Raises WorkflowEnded when it does not run, TemporalAway when it cannot be asked.
+        """
+        self._call(self._tell(workflow_id, document), START_SECONDS)
+
+    def unwritten(self, workflow_id: str, seconds: float) -> Effect:
+        """Get the newest entries of a workflow, running or ended, that may not be stored.
+
+        Raises WorkflowEnded when Temporal does not know it, TemporalAway when no worker answered in time.
+        """
+        return self._call(self._unwritten(workflow_id, seconds), seconds)
+
+    def fate(self, workflow_id: str) -> str:
+        """Tell how Temporal has a workflow: its status there, NONE when it has none; raises TemporalAway."""
+        return self._call(self._fate(workflow_id), START_SECONDS)
+
+    def ended_badly(self, since: datetime) -> list[tuple[str, str, int]]:
+        """List the workflows that ended since an instant without completing: workspace, execution id, retries.
+
+        Raises TemporalAway.
+        """
+        return self._call(self._ended_badly(since), LIST_SECONDS)
+
+    def terminate(self, workflow_id: str, reason: str) -> None:
         """End a workflow whose execution was ended without it; one that does not run is as good."""
-        self._call(self._terminate(workflow_id(workspace, execution_id), reason), START_SECONDS)
+        self._call(self._terminate(workflow_id, reason), START_SECONDS)
 
     def close(self) -> None:
         """Stop the event loop."""
@@ -117,47 +147,47 @@ class TemporalGateway:
                         raise TemporalAway(f"cannot reach Temporal at {self._address}: {error}") from error
         return self._client
 
-    async def _start(self, order: Order) -> None:
+    async def _start(self, launch: Launch) -> None:
         client = await self._connected()
         try:
             await client.start_workflow(
                 WORKFLOW,
-                order,
-                id=workflow_id(order.workspace, order.execution_id),
+                self._order(launch),
+                id=launch.workflow_id,
                 task_queue=self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 rpc_timeout=timedelta(seconds=START_SECONDS),
             )
         except WorkflowAlreadyStartedError:
-            log.debug("workflow of execution %s runs already", order.execution_id)
+            log.debug("workflow of execution %s runs already", launch.execution_id)
         except RPCError as error:
             if error.status in REFUSED_FOR_GOOD:
                 raise StartRefused(error.message) from error
             raise TemporalAway(f"Temporal did not start the workflow: {error.message}") from error
 
-    async def _observe(self, id: str, document: dict[str, Any], seconds: float) -> Effect:
+    async def _observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float) -> Effect:
         client = await self._connected()
 
         async def ask() -> Batch:
-            batch: Batch = await client.get_workflow_handle(id).execute_update(
+            batch: Batch = await client.get_workflow_handle(workflow_id).execute_update(
                 OBSERVE,
                 document,
-                id=document["request"]["id"],
+                id=id,
                 result_type=Batch,
                 rpc_timeout=timedelta(seconds=seconds),
             )
             return batch
 
-        return await self._in_turn(id, ask, seconds)
+        return await self._in_turn(workflow_id, ask, seconds)
 
-    async def _start_and_observe(self, order: Order, document: dict[str, Any], seconds: float) -> Effect:
+    async def _start_and_observe(self, launch: Launch, document: dict[str, Any], id: str, seconds: float) -> Effect:
         client = await self._connected()
 
         async def ask() -> Batch:
             operation: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
                 WORKFLOW,
-                order,
-                id=workflow_id(order.workspace, order.execution_id),
+                self._order(launch),
+                id=launch.workflow_id,
                 task_queue=self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -165,29 +195,78 @@ class TemporalGateway:
             batch: Batch = await client.execute_update_with_start_workflow(
                 OBSERVE,
                 document,
-                id=document["request"]["id"],
+                id=id,
                 start_workflow_operation=operation,
                 result_type=Batch,
                 rpc_timeout=timedelta(seconds=seconds),
             )
             return batch
 
-        return await self._in_turn(workflow_id(order.workspace, order.execution_id), ask, seconds)
+        return await self._in_turn(launch.workflow_id, ask, seconds)
 
-    async def _in_turn(self, id: str, ask: Callable[[], Awaitable[Batch]], seconds: float) -> Effect:
+    async def _in_turn(self, workflow_id: str, ask: Callable[[], Awaitable[Batch]], seconds: float) -> Effect:
         """Send an update when the workflow has room for one more."""
-        turns = self._turns.setdefault(id, asyncio.Semaphore(AT_ONCE))
+        turns = self._turns.setdefault(workflow_id, asyncio.Semaphore(AT_ONCE))
         async with turns:
             batch = await _answered(ask, seconds)
-        return Effect(tuple(Entry.from_dict(document) for document in batch.entries), batch.phase)
+        return _effect(batch)
 
-    async def _terminate(self, id: str, reason: str) -> None:
+    async def _tell(self, workflow_id: str, document: dict[str, Any]) -> None:
         client = await self._connected()
         try:
-            await client.get_workflow_handle(id).terminate(reason=reason)
+            await client.get_workflow_handle(workflow_id).signal(TELL, document)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                raise WorkflowEnded(f"Temporal has no running workflow: {error.message}") from error
+            raise TemporalAway(f"Temporal did not take the observation: {error.message}") from error
+
+    async def _unwritten(self, workflow_id: str, seconds: float) -> Effect:
+        client = await self._connected()
+        try:
+            batch: Batch = await client.get_workflow_handle(workflow_id).query(
+                UNWRITTEN, result_type=Batch, rpc_timeout=timedelta(seconds=seconds)
+            )
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            raise TemporalAway(f"the workflow could not be asked: {error}") from error
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                raise WorkflowEnded(f"Temporal does not know the workflow: {error.message}") from error
+            raise TemporalAway(f"no worker told of the workflow: {error.message}") from error
+        return _effect(batch)
+
+    async def _fate(self, workflow_id: str) -> str:
+        client = await self._connected()
+        try:
+            described = await client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return "NONE"
+            raise TemporalAway(f"Temporal did not tell of workflow {workflow_id}: {error.message}") from error
+        return described.status.name if described.status is not None else "NONE"
+
+    async def _ended_badly(self, since: datetime) -> list[tuple[str, str, int]]:
+        client = await self._connected()
+        wanted = (
+            f"WorkflowType = '{WORKFLOW}' AND ExecutionStatus IN ('Terminated', 'TimedOut', 'Canceled', 'Failed') "
+            f"AND CloseTime >= '{since.astimezone(UTC).isoformat()}'"
+        )
+        try:
+            found = [parse_workflow_id(listed.id) async for listed in client.list_workflows(wanted)]
+        except RPCError as error:
+            raise TemporalAway(f"Temporal did not list workflows: {error.message}") from error
+        return [workflow for workflow in found if workflow is not None]
+
+    async def _terminate(self, workflow_id: str, reason: str) -> None:
+        client = await self._connected()
+        try:
+            await client.get_workflow_handle(workflow_id).terminate(reason=reason)
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
-                raise TemporalAway(f"Temporal did not end workflow {id}: {error.message}") from error
+                raise TemporalAway(f"Temporal did not end workflow {workflow_id}: {error.message}") from error
+
+
+def _effect(batch: Batch) -> Effect:
+    return Effect(tuple(Entry.from_dict(document) for document in batch.entries), batch.phase)
 
 
 async def _answered(ask: Callable[[], Awaitable[Answer]], seconds: float) -> Answer:

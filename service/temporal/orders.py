@@ -11,6 +11,12 @@ WORKFLOW = "heddle.execution"
 OBSERVE = "observe"
 """The workflow's update: an observation of somebody outside, as `engine.observations.encode` writes it."""
 
+TELL = "tell"
+"""The workflow's signal: an observation whose sender does not wait for its effect."""
+
+UNWRITTEN = "unwritten"
+"""The workflow's query: the batch of entries that may not be stored yet."""
+
 RECORD = "heddle.record"
 """The activity that writes ledger entries."""
 
@@ -20,22 +26,17 @@ PROVIDER_OF = "heddle.provider_of"
 FETCH = "heddle.fetch"
 """The activity that asks a data source over HTTP, on a task queue of its own (`fetch_queue`)."""
 
+SPAWN = "heddle.start_children"
+"""The activity that starts child executions."""
+
+COLLECT = "heddle.collect_outputs"
+"""The activity that reads the outputs of child executions."""
+
 REFUSED = "heddle.refused"
 """The error type of an update that the engine refuses; its details are reason, message and facts."""
 
 NOT_THE_WRITER = "heddle.not_the_writer"
 """The error type of a ledger write to an execution that another writer has ended or carried on."""
-
-
-def workflow_id(workspace: str, execution_id: str) -> str:
-    """Name the workflow of an execution."""
-    return f"heddle/{workspace}/{execution_id}"
-
-
-def execution_of(workflow_id: str) -> tuple[str, str]:
-    """Tell workspace and id of the execution whose workflow is named so."""
-    _, workspace, execution_id = workflow_id.split("/", 2)
-    return workspace, execution_id
 
 
 def fetch_queue(task_queue: str) -> str:
@@ -52,6 +53,27 @@ class Order:
     plan_digest: str = ""
     state: str = ""  # JSON of engine.state.State
     history_limit: int = 0  # events after which the execution continues as new; 0: when Temporal suggests it
+
+
+@dataclass(frozen=True)
+class Family:
+    """A step run with child executions: which of them to start, or how many there are to collect from."""
+
+    workspace: str = ""
+    execution_id: str = ""
+    step_id: str = ""
+    visit: int = 0
+    round: int = 0
+    orders: list[dict[str, Any]] = field(default_factory=list)  # fields of engine.steps.sub_workflow.ChildOrder
+    items: int = 0
+
+
+@dataclass(frozen=True)
+class Started:
+    """What became of orders: as `spawning.Spawned`."""
+
+    items: list[int] = field(default_factory=list)
+    ended: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,12 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from service.plans import Plans
+from service.relating import Relations
 from service.settings import Settings
+from service.spawning import Spawner
 from service.temporal import workflow
-from service.temporal.activities import record_batch
+from service.temporal.activities import Activities
+from service.temporal.gateway import TemporalGateway
 from service.temporal.orders import fetch_queue
 from service.temporal.sources import DataSources
 from storage import database, plans
@@ -51,13 +54,20 @@ async def _work(settings: Settings) -> None:
     client = await _connect(settings, stopping)
     if client is None:
         return
+    gateway = TemporalGateway(
+        settings.temporal_address,
+        settings.temporal_namespace,
+        settings.task_queue,
+        history_limit=settings.history_limit or 0,
+    )
+    own = Activities(Relations(gateway, workflow.plans), Spawner(gateway, workflow.plans))
     with ThreadPoolExecutor(WRITERS, "ledger") as writers, ThreadPoolExecutor(FETCHERS, "fetch") as fetchers:
         sources = DataSources(settings.data_sources, fetchers)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
             workflows=[workflow.ExecutionWorkflow],
-            activities=[record_batch, sources.provider_of],
+            activities=[*own.all, sources.provider_of],
             activity_executor=writers,
             # The engine is pure and a test holds it so; the sandbox would only cost (a third of the worker's time).
             workflow_runner=UnsandboxedWorkflowRunner(),
@@ -77,6 +87,7 @@ async def _work(settings: Settings) -> None:
             log.info("working on task queue %s of %s", settings.task_queue, settings.temporal_address)
             await stopping.wait()
             log.info("stopping")
+    gateway.close()
 
 
 async def _connect(settings: Settings, stopping: asyncio.Event) -> Client | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -17,14 +17,41 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from service.engine.advancing import advance, may_proceed, open_commands, phase
-from service.engine.commands import Command, RunTask, SetTimer, Withdraw
+from service.engine.commands import CollectOutputs, Command, FetchData, RunTask, SetTimer, StartChildren, Withdraw
 from service.engine.entries import Entry
-from service.engine.observations import Cancelled, Observation, Proceeded, TaskCompleted, TaskFailed, TimerFired, decode
+from service.engine.observations import (
+    Cancelled,
+    ChildrenStarted,
+    DataFetched,
+    Observation,
+    OutputsCollected,
+    Proceeded,
+    TaskCompleted,
+    TaskFailed,
+    TimerFired,
+    decode,
+)
 from service.engine.run import Refused
 from service.engine.state import OPEN, State, json_size
+from service.engine.steps import sub_workflow
 from service.plans import Plans
 from service.temporal.failures import as_error
-from service.temporal.orders import NOT_THE_WRITER, OBSERVE, RECORD, REFUSED, WORKFLOW, Batch, Order
+from service.temporal.fetching import FetchFailed, fetch
+from service.temporal.orders import (
+    COLLECT,
+    NOT_THE_WRITER,
+    OBSERVE,
+    RECORD,
+    REFUSED,
+    SPAWN,
+    TELL,
+    UNWRITTEN,
+    WORKFLOW,
+    Batch,
+    Family,
+    Order,
+    Started,
+)
 
 FULL_ENTRIES = 200
 """Ledger entries that are written without waiting for a pause."""
@@ -64,6 +91,8 @@ class ExecutionWorkflow:
         self._unwritten: list[Entry] = []
         self._unwritten_bytes = 0
         self._being_written: list[Entry] = []
+        self._written = self._state.number  # the newest entry that is stored
+        self._told: list[dict[str, Any]] = []  # observations that came before the first command was obeyed
         self._called_at = -1  # the length of the history when a caller last changed something
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
@@ -92,6 +121,8 @@ class ExecutionWorkflow:
         for command in open_commands(self._plan, self._state):
             self._obey(command)
         self._begun = True
+        for document in self._told:
+            self._observe(decode(document))
         while self._state.status == OPEN or self._unwritten:
             await workflow.wait_condition(self._is_awake)
             if self._broken is not None:
@@ -118,6 +149,19 @@ class ExecutionWorkflow:
             await workflow.wait_condition(lambda: self._begun)
         self._called_at = workflow.info().get_current_history_length()
         self._observe(decode(document))
+        return self._batch([*self._being_written, *self._unwritten])
+
+    @workflow.signal(name=TELL)
+    def tell(self, document: dict[str, Any]) -> None:
+        """Take in what happened outside, from somebody who does not wait for the effect."""
+        if not self._begun:
+            self._told.append(document)
+        elif self._state.status == OPEN:
+            self._observe(decode(document))
+
+    @workflow.query(name=UNWRITTEN)
+    def unwritten(self) -> Batch:
+        """Give what may not be stored yet, also when the workflow has ended: a replay comes to the same."""
         return self._batch([*self._being_written, *self._unwritten])
 
     @observe.validator
@@ -150,10 +194,25 @@ class ExecutionWorkflow:
                     self._begin(command.key, self._run_task(command))
             case SetTimer():
                 self._begin(command.key, self._set_timer(command))
+            case FetchData():
+                self._begin_next(command.key, lambda: self._fetch_data(command))
+            case StartChildren():
+                self._begin_next(command.key, lambda: self._start_children(command))
+            case CollectOutputs():
+                self._begin_next(command.key, lambda: self._collect_outputs(command))
             case Withdraw():
                 self._running.discard(command.key)
                 if (work := self._work.pop(command.key, None)) is not None:
                     work.cancel()
+
+    def _begin_next(self, key: str, work: Callable[[], Awaitable[Observation]]) -> None:
+        """Begin what a step run with children asks for, unless it waits for an answer: then it will ask again.
+
+        With a long history the next run of the workflow does it.
+        """
+        if key not in self._work and not self._history_is_long(1):
+            self._running.add(key)
+            self._begin(key, work())
 
     def _begin(self, key: str, work: Awaitable[Observation]) -> None:
         async def tell() -> None:
@@ -190,6 +249,57 @@ class ExecutionWorkflow:
             return TaskFailed(command.key, command.attempt, as_error(error, command))
         return TaskCompleted(command.key, command.attempt, result)
 
+    async def _fetch_data(self, command: FetchData) -> Observation:
+        try:
+            calls = sub_workflow.calls(self._plan, self._state, command, workflow.now())
+            values = await asyncio.gather(*(fetch(call) for call in calls))
+        except sub_workflow.Unaskable as error:
+            return DataFetched(command.key, error={"code": "EXPRESSION_FAILED", "message": str(error)})
+        except FetchFailed as failed:
+            return DataFetched(command.key, error=failed.error)
+        about: list[dict[str, Any]] = [{} if call.item is None else {"item": call.item} for call in calls]
+        fetched = [
+            {"alias": call.alias, "value": value, **item}
+            for call, value, item in zip(calls, values, about, strict=True)
+        ]
+        return DataFetched(command.key, fetched)
+
+    async def _start_children(self, command: StartChildren) -> Observation:
+        await self._until_written(command.round)
+        orders = sub_workflow.orders(self._plan, self._state, command, workflow.now())
+        started: Started = await self._ask_of_family(
+            SPAWN,
+            replace(self._family(command.key, command.round), orders=[asdict(order) for order in orders]),
+            Started,
+        )
+        return ChildrenStarted(command.key, started.items, started.ended)
+
+    async def _collect_outputs(self, command: CollectOutputs) -> Observation:
+        family = replace(self._family(command.key, command.round), items=command.items)
+        return OutputsCollected(command.key, await self._ask_of_family(COLLECT, family, list))
+
+    async def _ask_of_family(self, activity: str, family: Family, result_type: type[Any]) -> Any:
+        """Run an activity of Heddle's own about a step run's children until it succeeds."""
+        return await workflow.execute_activity(
+            activity,
+            family,
+            result_type=result_type,
+            start_to_close_timeout=timedelta(seconds=60),
+            retry_policy=RetryPolicy(
+                initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+            ),
+        )
+
+    def _family(self, key: str, round: int) -> Family:
+        step_id, _, visit = key.rpartition("/")
+        return Family(self._order.workspace, self._order.execution_id, step_id, int(visit), round)
+
+    async def _until_written(self, number: int) -> None:
+        """Have the ledger written up to an entry: children are only started for a step run that can be read."""
+        if self._written < number:
+            self._overdue = True
+            await workflow.wait_condition(lambda: self._written >= number)
+
     async def _set_timer(self, command: SetTimer) -> Observation:
         await workflow.sleep(max(timedelta(0), command.due - workflow.now()))
         return TimerFired(command.key)
@@ -222,6 +332,7 @@ class ExecutionWorkflow:
         batch = self._batch(self._being_written)
         if not (self._is_durable() and await _record_at_once(batch)):
             await _record_for_sure(batch)
+        self._written = self._being_written[-1].number
         self._being_written = []
 
     def _batch(self, entries: list[Entry]) -> Batch:

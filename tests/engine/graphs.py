@@ -17,6 +17,16 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 RETRY = {"maxAttempts": 3, "initialInterval": 1.0, "backoffMultiplier": 2.0, "maxInterval": 60.0}
 
+SUB_WORKFLOW = {
+    "mode": "BATCH",
+    "version": "child",
+    "items": {"expression": "__context__.items"},
+    "mapping": [{"path": ["id"], "value": {"expression": "__each__"}}],
+    "sources": [],
+    "concurrency": 50,
+    "collect": True,
+}
+
 TYPES = {
     "start": "start",
     "end": "end",
@@ -26,6 +36,7 @@ TYPES = {
     "pj": "gateway.parallel_join",
     "task": "task",
     "timer": "timer",
+    "sub": "sys.sub_workflow",
 }
 
 
@@ -38,6 +49,8 @@ def a_step(id: str, **fields: Json) -> Step:
         settings = {"task": id, "taskQueue": "q", "retry": RETRY, "timeout": 60.0}
     if type == "timer":
         settings = {"duration": 60.0}
+    if type == "sys.sub_workflow":
+        settings = {**SUB_WORKFLOW, **fields.pop("settings", {})}
     return Step(id=id, name=id, **{"type": type, "settings": settings, **fields})
 
 

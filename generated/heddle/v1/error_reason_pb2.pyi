@@ -60,6 +60,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ALREADY_EXISTS: the entity is linked already."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 23
     """ALREADY_EXISTS: the request id was used before, for another request."""
+    ERROR_REASON_SUBJECT_IN_USE: _ErrorReason.ValueType  # 24
+    """ALREADY_EXISTS: another execution is open for the subject."""
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 30
     """ABORTED: the thing has changed since the etag was read."""
     ERROR_REASON_CONCURRENT_CHANGE: _ErrorReason.ValueType  # 31
@@ -92,6 +94,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the execution, or one below it, has not ended."""
     ERROR_REASON_EXECUTION_NEEDED: _ErrorReason.ValueType  # 54
     """FAILED_PRECONDITION: the execution's parent goes on, or may be retried, and goes by what its child did."""
+    ERROR_REASON_EXECUTION_NOT_FAILED: _ErrorReason.ValueType  # 52
+    """FAILED_PRECONDITION: only an execution that FAILED can be retried."""
     ERROR_REASON_LAUNCH_BACKLOG_FULL: _ErrorReason.ValueType  # 60
     """RESOURCE_EXHAUSTED: too many executions wait for their start; try again later."""
     ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 61
@@ -152,6 +156,8 @@ ERROR_REASON_LINK_ENTITY_EXISTS: ErrorReason.ValueType  # 22
 """ALREADY_EXISTS: the entity is linked already."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 23
 """ALREADY_EXISTS: the request id was used before, for another request."""
+ERROR_REASON_SUBJECT_IN_USE: ErrorReason.ValueType  # 24
+"""ALREADY_EXISTS: another execution is open for the subject."""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 30
 """ABORTED: the thing has changed since the etag was read."""
 ERROR_REASON_CONCURRENT_CHANGE: ErrorReason.ValueType  # 31
@@ -184,6 +190,8 @@ ERROR_REASON_EXECUTION_NOT_ENDED: ErrorReason.ValueType  # 53
 """FAILED_PRECONDITION: the execution, or one below it, has not ended."""
 ERROR_REASON_EXECUTION_NEEDED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION: the execution's parent goes on, or may be retried, and goes by what its child did."""
+ERROR_REASON_EXECUTION_NOT_FAILED: ErrorReason.ValueType  # 52
+"""FAILED_PRECONDITION: only an execution that FAILED can be retried."""
 ERROR_REASON_LAUNCH_BACKLOG_FULL: ErrorReason.ValueType  # 60
 """RESOURCE_EXHAUSTED: too many executions wait for their start; try again later."""
 ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 61

@@ -182,6 +182,10 @@ class Execution(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PARENT_STEP_RUN_ID_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
+    RETRIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Output only."""
     name: _builtins.str
@@ -210,6 +214,14 @@ class Execution(_message.Message):
     """The number of its newest ledger entry."""
     revision: _builtins.int
     """Counts the changes of this record: 1, 2, 3 and so on."""
+    parent_step_run_id: _builtins.str
+    """The step run of the parent that it belongs to: "<parent's id>/<step id>/<visit>"; absent when it has no parent."""
+    item: _builtins.int
+    """Which of that step run's items it is for, counted from 0."""
+    depth: _builtins.int
+    """How many parents are above it; 0 when a caller started it."""
+    retries: _builtins.int
+    """How often it was retried."""
     @_builtins.property
     def error(self) -> Global___Execution.Error:
         """Why it did not succeed; absent otherwise."""
@@ -266,25 +278,35 @@ class Execution(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        parent_step_run_id: _builtins.str | None = ...,
+        item: _builtins.int = ...,
+        depth: _builtins.int = ...,
+        retries: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "launch", b"launch", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "start_time", b"start_time", "subject", b"subject", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "launch", b"launch", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "start_time", b"start_time", "subject", b"subject", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "correlation_id", b"correlation_id", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "id", b"id", "input_json", b"input_json", "last_ledger_number", b"last_ledger_number", "launch", b"launch", "name", b"name", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "phase", b"phase", "revision", b"revision", "root_execution_id", b"root_execution_id", "start_time", b"start_time", "status", b"status", "subject", b"subject", "template_id", b"template_id", "update_time", b"update_time", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "correlation_id", b"correlation_id", "create_time", b"create_time", "depth", b"depth", "end_time", b"end_time", "entity", b"entity", "error", b"error", "id", b"id", "input_json", b"input_json", "item", b"item", "last_ledger_number", b"last_ledger_number", "launch", b"launch", "name", b"name", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "phase", b"phase", "retries", b"retries", "revision", b"revision", "root_execution_id", b"root_execution_id", "start_time", b"start_time", "status", b"status", "subject", b"subject", "template_id", b"template_id", "update_time", b"update_time", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__output_json: _TypeAlias = _typing.Literal["output_json"]  # noqa: Y015
     _WhichOneofArgType__output_json: _TypeAlias = _typing.Literal["_output_json", b"_output_json"]  # noqa: Y015
     _WhichOneofReturnType__parent_execution_id: _TypeAlias = _typing.Literal["parent_execution_id"]  # noqa: Y015
     _WhichOneofArgType__parent_execution_id: _TypeAlias = _typing.Literal["_parent_execution_id", b"_parent_execution_id"]  # noqa: Y015
+    _WhichOneofReturnType__parent_step_run_id: _TypeAlias = _typing.Literal["parent_step_run_id"]  # noqa: Y015
+    _WhichOneofArgType__parent_step_run_id: _TypeAlias = _typing.Literal["_parent_step_run_id", b"_parent_step_run_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__output_json) -> _WhichOneofReturnType__output_json | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_execution_id) -> _WhichOneofReturnType__parent_execution_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_step_run_id) -> _WhichOneofReturnType__parent_step_run_id | None: ...
 
 Global___Execution: _TypeAlias = Execution  # noqa: Y015
 
 @_typing.final
 class Subject(_message.Message):
-    """What an execution is about: a customer, an order, a service request."""
+    """What an execution is about: a customer, an order, a service request. Only one execution at a time is open for a
+    subject, so that callers may name the execution by it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -30,7 +30,7 @@ from heddle.v1 import permission_pb2 as heddle_dot_v1_dot_permission__pb2
 from heddle.v1 import step_run_pb2 as heddle_dot_v1_dot_step__run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!heddle/v1/execution_service.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16heddle/v1/entity.proto\x1a\x19heddle/v1/execution.proto\x1a\x1cheddle/v1/ledger_entry.proto\x1a\x1aheddle/v1/permission.proto\x1a\x18heddle/v1/step_run.proto\"\xa0\x03\n\x15StartExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\nversion_id\x18\x02 \x01(\tH\x00\x12\x15\n\x0btemplate_id\x18\x03 \x01(\tH\x00\x12\x16\n\x0ctemplate_key\x18\x04 \x01(\tH\x00\x12#\n\x06\x65ntity\x18\x05 \x01(\x0b\x32\x11.heddle.v1.EntityH\x00\x12\x0c\n\x04name\x18\x06 \x01(\t\x12\x12\n\ninput_json\x18\x07 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x08 \x01(\t\x12#\n\x07subject\x18\t \x01(\x0b\x32\x12.heddle.v1.Subject\x12:\n\x08wait_for\x18\n \x01(\x0e\x32(.heddle.v1.StartExecutionRequest.WaitFor\"d\n\x07WaitFor\x12\x18\n\x14WAIT_FOR_UNSPECIFIED\x10\x00\x12\x14\n\x10WAIT_FOR_NOTHING\x10\x01\x12\x17\n\x13WAIT_FOR_FIRST_WAIT\x10\x02\x12\x10\n\x0cWAIT_FOR_END\x10\x03\x42\x08\n\x06target\"h\n\x16StartExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun\"+\n\x13GetExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"?\n\x14GetExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\"\xc8\x03\n\x15ListExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12-\n\x08statuses\x18\x05 \x03(\x0e\x32\x1b.heddle.v1.Execution.Status\x12)\n\x05phase\x18\x06 \x01(\x0e\x32\x1a.heddle.v1.Execution.Phase\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12!\n\x06\x65ntity\x18\x08 \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x1b\n\x13parent_execution_id\x18\t \x01(\t\x12\x19\n\x11root_execution_id\x18\n \x01(\t\x12#\n\x07subject\x18\x0b \x01(\x0b\x32\x12.heddle.v1.Subject\x12\x35\n\x11\x63reate_time_after\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x63reate_time_before\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x16ListExecutionsResponse\x12(\n\nexecutions\x18\x01 \x03(\x0b\x32\x14.heddle.v1.Execution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x15WatchExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_number\x18\x02 \x01(\x03\"j\n\x16WatchExecutionResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.heddle.v1.LedgerEntry\x12\'\n\texecution\x18\x02 \x01(\x0b\x32\x14.heddle.v1.Execution\"R\n\x16\x43\x61ncelExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"B\n\x17\x43\x61ncelExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\"B\n\x16\x44\x65leteExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\"5\n\x17\x44\x65leteExecutionResponse\x12\x1a\n\x12\x64\x65leted_executions\x18\x01 \x01(\x05\x32\xda\x04\n\x10\x45xecutionService\x12_\n\x0eStartExecution\x12 .heddle.v1.StartExecutionRequest\x1a!.heddle.v1.StartExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12Y\n\x0cGetExecution\x12\x1e.heddle.v1.GetExecutionRequest\x1a\x1f.heddle.v1.GetExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12_\n\x0eListExecutions\x12 .heddle.v1.ListExecutionsRequest\x1a!.heddle.v1.ListExecutionsResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12\x61\n\x0eWatchExecution\x12 .heddle.v1.WatchExecutionRequest\x1a!.heddle.v1.WatchExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x30\x01\x12\x62\n\x0f\x43\x61ncelExecution\x12!.heddle.v1.CancelExecutionRequest\x1a\".heddle.v1.CancelExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12\x62\n\x0f\x44\x65leteExecution\x12!.heddle.v1.DeleteExecutionRequest\x1a\".heddle.v1.DeleteExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!heddle/v1/execution_service.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16heddle/v1/entity.proto\x1a\x19heddle/v1/execution.proto\x1a\x1cheddle/v1/ledger_entry.proto\x1a\x1aheddle/v1/permission.proto\x1a\x18heddle/v1/step_run.proto\"\xa0\x03\n\x15StartExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\nversion_id\x18\x02 \x01(\tH\x00\x12\x15\n\x0btemplate_id\x18\x03 \x01(\tH\x00\x12\x16\n\x0ctemplate_key\x18\x04 \x01(\tH\x00\x12#\n\x06\x65ntity\x18\x05 \x01(\x0b\x32\x11.heddle.v1.EntityH\x00\x12\x0c\n\x04name\x18\x06 \x01(\t\x12\x12\n\ninput_json\x18\x07 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x08 \x01(\t\x12#\n\x07subject\x18\t \x01(\x0b\x32\x12.heddle.v1.Subject\x12:\n\x08wait_for\x18\n \x01(\x0e\x32(.heddle.v1.StartExecutionRequest.WaitFor\"d\n\x07WaitFor\x12\x18\n\x14WAIT_FOR_UNSPECIFIED\x10\x00\x12\x14\n\x10WAIT_FOR_NOTHING\x10\x01\x12\x17\n\x13WAIT_FOR_FIRST_WAIT\x10\x02\x12\x10\n\x0cWAIT_FOR_END\x10\x03\x42\x08\n\x06target\"h\n\x16StartExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun\"P\n\x13GetExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12#\n\x07subject\x18\x02 \x01(\x0b\x32\x12.heddle.v1.Subject\"?\n\x14GetExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\"\xc8\x03\n\x15ListExecutionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12-\n\x08statuses\x18\x05 \x03(\x0e\x32\x1b.heddle.v1.Execution.Status\x12)\n\x05phase\x18\x06 \x01(\x0e\x32\x1a.heddle.v1.Execution.Phase\x12\x16\n\x0e\x63orrelation_id\x18\x07 \x01(\t\x12!\n\x06\x65ntity\x18\x08 \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x1b\n\x13parent_execution_id\x18\t \x01(\t\x12\x19\n\x11root_execution_id\x18\n \x01(\t\x12#\n\x07subject\x18\x0b \x01(\x0b\x32\x12.heddle.v1.Subject\x12\x35\n\x11\x63reate_time_after\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12\x63reate_time_before\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"[\n\x16ListExecutionsResponse\x12(\n\nexecutions\x18\x01 \x03(\x0b\x32\x14.heddle.v1.Execution\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x15WatchExecutionRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_number\x18\x02 \x01(\x03\"j\n\x16WatchExecutionResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.heddle.v1.LedgerEntry\x12\'\n\texecution\x18\x02 \x01(\x0b\x32\x14.heddle.v1.Execution\"w\n\x16\x43\x61ncelExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12#\n\x07subject\x18\x04 \x01(\x0b\x32\x12.heddle.v1.Subject\"B\n\x17\x43\x61ncelExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\"B\n\x16\x44\x65leteExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\"5\n\x17\x44\x65leteExecutionResponse\x12\x1a\n\x12\x64\x65leted_executions\x18\x01 \x01(\x05\"A\n\x15RetryExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\"h\n\x16RetryExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun\"@\n\x14SyncExecutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\"\xb1\x03\n\x15SyncExecutionResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun\x12\x38\n\x07repairs\x18\x03 \x03(\x0b\x32\'.heddle.v1.SyncExecutionResponse.Repair\x1a\x8d\x02\n\x06Repair\x12:\n\x04kind\x18\x01 \x01(\x0e\x32,.heddle.v1.SyncExecutionResponse.Repair.Kind\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\xb1\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14KIND_ENTRIES_WRITTEN\x10\x01\x12\x1a\n\x16KIND_ENDED_IN_TEMPORAL\x10\x02\x12\x11\n\rKIND_LAUNCHED\x10\x03\x12\x14\n\x10KIND_PARENT_TOLD\x10\x04\x12\x1b\n\x17KIND_CHILDREN_CANCELLED\x10\x05\x12\x17\n\x13KIND_WORKFLOW_ENDED\x10\x06\x32\x99\x06\n\x10\x45xecutionService\x12_\n\x0eStartExecution\x12 .heddle.v1.StartExecutionRequest\x1a!.heddle.v1.StartExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12Y\n\x0cGetExecution\x12\x1e.heddle.v1.GetExecutionRequest\x1a\x1f.heddle.v1.GetExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12_\n\x0eListExecutions\x12 .heddle.v1.ListExecutionsRequest\x1a!.heddle.v1.ListExecutionsResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12\x61\n\x0eWatchExecution\x12 .heddle.v1.WatchExecutionRequest\x1a!.heddle.v1.WatchExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x30\x01\x12\x62\n\x0f\x43\x61ncelExecution\x12!.heddle.v1.CancelExecutionRequest\x1a\".heddle.v1.CancelExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12\x62\n\x0f\x44\x65leteExecution\x12!.heddle.v1.DeleteExecutionRequest\x1a\".heddle.v1.DeleteExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x03\x12_\n\x0eRetryExecution\x12 .heddle.v1.RetryExecutionRequest\x1a!.heddle.v1.RetryExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12\\\n\rSyncExecution\x12\x1f.heddle.v1.SyncExecutionRequest\x1a .heddle.v1.SyncExecutionResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTIONSERVICE'].methods_by_name['CancelExecution']._serialized_options = b'\212\347\030\004\010\003\020\002'
   _globals['_EXECUTIONSERVICE'].methods_by_name['DeleteExecution']._loaded_options = None
   _globals['_EXECUTIONSERVICE'].methods_by_name['DeleteExecution']._serialized_options = b'\212\347\030\004\010\003\020\003'
+  _globals['_EXECUTIONSERVICE'].methods_by_name['RetryExecution']._loaded_options = None
+  _globals['_EXECUTIONSERVICE'].methods_by_name['RetryExecution']._serialized_options = b'\212\347\030\004\010\003\020\002'
+  _globals['_EXECUTIONSERVICE'].methods_by_name['SyncExecution']._loaded_options = None
+  _globals['_EXECUTIONSERVICE'].methods_by_name['SyncExecution']._serialized_options = b'\212\347\030\004\010\003\020\002'
   _globals['_STARTEXECUTIONREQUEST']._serialized_start=217
   _globals['_STARTEXECUTIONREQUEST']._serialized_end=633
   _globals['_STARTEXECUTIONREQUEST_WAITFOR']._serialized_start=523
@@ -56,25 +60,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTEXECUTIONRESPONSE']._serialized_start=635
   _globals['_STARTEXECUTIONRESPONSE']._serialized_end=739
   _globals['_GETEXECUTIONREQUEST']._serialized_start=741
-  _globals['_GETEXECUTIONREQUEST']._serialized_end=784
-  _globals['_GETEXECUTIONRESPONSE']._serialized_start=786
-  _globals['_GETEXECUTIONRESPONSE']._serialized_end=849
-  _globals['_LISTEXECUTIONSREQUEST']._serialized_start=852
-  _globals['_LISTEXECUTIONSREQUEST']._serialized_end=1308
-  _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=1310
-  _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=1401
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=1403
-  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=1470
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=1472
-  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=1578
-  _globals['_CANCELEXECUTIONREQUEST']._serialized_start=1580
-  _globals['_CANCELEXECUTIONREQUEST']._serialized_end=1662
-  _globals['_CANCELEXECUTIONRESPONSE']._serialized_start=1664
-  _globals['_CANCELEXECUTIONRESPONSE']._serialized_end=1730
-  _globals['_DELETEEXECUTIONREQUEST']._serialized_start=1732
-  _globals['_DELETEEXECUTIONREQUEST']._serialized_end=1798
-  _globals['_DELETEEXECUTIONRESPONSE']._serialized_start=1800
-  _globals['_DELETEEXECUTIONRESPONSE']._serialized_end=1853
-  _globals['_EXECUTIONSERVICE']._serialized_start=1856
-  _globals['_EXECUTIONSERVICE']._serialized_end=2458
+  _globals['_GETEXECUTIONREQUEST']._serialized_end=821
+  _globals['_GETEXECUTIONRESPONSE']._serialized_start=823
+  _globals['_GETEXECUTIONRESPONSE']._serialized_end=886
+  _globals['_LISTEXECUTIONSREQUEST']._serialized_start=889
+  _globals['_LISTEXECUTIONSREQUEST']._serialized_end=1345
+  _globals['_LISTEXECUTIONSRESPONSE']._serialized_start=1347
+  _globals['_LISTEXECUTIONSRESPONSE']._serialized_end=1438
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_start=1440
+  _globals['_WATCHEXECUTIONREQUEST']._serialized_end=1507
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_start=1509
+  _globals['_WATCHEXECUTIONRESPONSE']._serialized_end=1615
+  _globals['_CANCELEXECUTIONREQUEST']._serialized_start=1617
+  _globals['_CANCELEXECUTIONREQUEST']._serialized_end=1736
+  _globals['_CANCELEXECUTIONRESPONSE']._serialized_start=1738
+  _globals['_CANCELEXECUTIONRESPONSE']._serialized_end=1804
+  _globals['_DELETEEXECUTIONREQUEST']._serialized_start=1806
+  _globals['_DELETEEXECUTIONREQUEST']._serialized_end=1872
+  _globals['_DELETEEXECUTIONRESPONSE']._serialized_start=1874
+  _globals['_DELETEEXECUTIONRESPONSE']._serialized_end=1927
+  _globals['_RETRYEXECUTIONREQUEST']._serialized_start=1929
+  _globals['_RETRYEXECUTIONREQUEST']._serialized_end=1994
+  _globals['_RETRYEXECUTIONRESPONSE']._serialized_start=1996
+  _globals['_RETRYEXECUTIONRESPONSE']._serialized_end=2100
+  _globals['_SYNCEXECUTIONREQUEST']._serialized_start=2102
+  _globals['_SYNCEXECUTIONREQUEST']._serialized_end=2166
+  _globals['_SYNCEXECUTIONRESPONSE']._serialized_start=2169
+  _globals['_SYNCEXECUTIONRESPONSE']._serialized_end=2602
+  _globals['_SYNCEXECUTIONRESPONSE_REPAIR']._serialized_start=2333
+  _globals['_SYNCEXECUTIONRESPONSE_REPAIR']._serialized_end=2602
+  _globals['_SYNCEXECUTIONRESPONSE_REPAIR_KIND']._serialized_start=2425
+  _globals['_SYNCEXECUTIONRESPONSE_REPAIR_KIND']._serialized_end=2602
+  _globals['_EXECUTIONSERVICE']._serialized_start=2605
+  _globals['_EXECUTIONSERVICE']._serialized_end=3398
 # @@protoc_insertion_point(module_scope)

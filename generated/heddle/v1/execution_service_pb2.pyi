@@ -89,7 +89,7 @@ class StartExecutionRequest(_message.Message):
 
     @_builtins.property
     def subject(self) -> _execution_pb2.Subject:
-        """What the execution is about."""
+        """What the execution is about: refused while another execution is open for it."""
 
     def __init__(
         self,
@@ -154,16 +154,22 @@ class GetExecutionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
-    """Which execution."""
+    """Which execution; empty with `subject`."""
+    @_builtins.property
+    def subject(self) -> _execution_pb2.Subject:
+        """The execution that is open for this subject, or else its newest."""
+
     def __init__(
         self,
         *,
         execution_id: _builtins.str = ...,
+        subject: _execution_pb2.Subject | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -368,22 +374,28 @@ class CancelExecutionRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names this request, so that sending it again changes nothing; 1 to 128 printable ASCII characters."""
     execution_id: _builtins.str
-    """Which execution."""
+    """Which execution; empty with `subject`."""
     reason: _builtins.str
     """Why, in words, for the ledger; at most 1,000 characters."""
+    @_builtins.property
+    def subject(self) -> _execution_pb2.Subject:
+        """The execution that is open for this subject, or else its newest."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         execution_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        subject: _execution_pb2.Subject | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "reason", b"reason", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -460,3 +472,186 @@ class DeleteExecutionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteExecutionResponse: _TypeAlias = DeleteExecutionResponse  # noqa: Y015
+
+@_typing.final
+class RetryExecutionRequest(_message.Message):
+    """Asks to retry a failed execution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Names this request, so that sending it again changes nothing; 1 to 128 printable ASCII characters."""
+    execution_id: _builtins.str
+    """Which execution."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        execution_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryExecutionRequest: _TypeAlias = RetryExecutionRequest  # noqa: Y015
+
+@_typing.final
+class RetryExecutionResponse(_message.Message):
+    """Answers RetryExecution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    STEP_RUNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def execution(self) -> _execution_pb2.Execution:
+        """The execution as it now is."""
+
+    @_builtins.property
+    def step_runs(self) -> _containers.RepeatedCompositeFieldContainer[_step_run_pb2.StepRun]:
+        """Its step runs so far, in the order in which they started: the newest that there is room for. ListStepRuns has them
+        all.
+        """
+
+    def __init__(
+        self,
+        *,
+        execution: _execution_pb2.Execution | None = ...,
+        step_runs: _abc.Iterable[_step_run_pb2.StepRun] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "step_runs", b"step_runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryExecutionResponse: _TypeAlias = RetryExecutionResponse  # noqa: Y015
+
+@_typing.final
+class SyncExecutionRequest(_message.Message):
+    """Asks to compare an execution's record with Temporal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Names this request; 1 to 128 printable ASCII characters. Sending it again compares again."""
+    execution_id: _builtins.str
+    """Which execution."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        execution_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncExecutionRequest: _TypeAlias = SyncExecutionRequest  # noqa: Y015
+
+@_typing.final
+class SyncExecutionResponse(_message.Message):
+    """Answers SyncExecution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Repair(_message.Message):
+        """One thing that was repaired."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        class _Kind:
+            ValueType = _typing.NewType("ValueType", _builtins.int)
+            V: _TypeAlias = ValueType  # noqa: Y015
+
+        class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SyncExecutionResponse.Repair._Kind.ValueType], _builtins.type):
+            DESCRIPTOR: _descriptor.EnumDescriptor
+            KIND_UNSPECIFIED: SyncExecutionResponse.Repair._Kind.ValueType  # 0
+            """Never sent."""
+            KIND_ENTRIES_WRITTEN: SyncExecutionResponse.Repair._Kind.ValueType  # 1
+            """Ledger entries were written that the record lacked."""
+            KIND_ENDED_IN_TEMPORAL: SyncExecutionResponse.Repair._Kind.ValueType  # 2
+            """The workflow had been ended in Temporal; the record now says so."""
+            KIND_LAUNCHED: SyncExecutionResponse.Repair._Kind.ValueType  # 3
+            """Temporal had no workflow; the execution was handed to it."""
+            KIND_PARENT_TOLD: SyncExecutionResponse.Repair._Kind.ValueType  # 4
+            """The parent was told of this execution's end."""
+            KIND_CHILDREN_CANCELLED: SyncExecutionResponse.Repair._Kind.ValueType  # 5
+            """Children that were not wanted any more were cancelled."""
+            KIND_WORKFLOW_ENDED: SyncExecutionResponse.Repair._Kind.ValueType  # 6
+            """A workflow that ran on although the execution had ended was ended."""
+
+        class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+            """The kinds of repair."""
+
+        KIND_UNSPECIFIED: SyncExecutionResponse.Repair.Kind.ValueType  # 0
+        """Never sent."""
+        KIND_ENTRIES_WRITTEN: SyncExecutionResponse.Repair.Kind.ValueType  # 1
+        """Ledger entries were written that the record lacked."""
+        KIND_ENDED_IN_TEMPORAL: SyncExecutionResponse.Repair.Kind.ValueType  # 2
+        """The workflow had been ended in Temporal; the record now says so."""
+        KIND_LAUNCHED: SyncExecutionResponse.Repair.Kind.ValueType  # 3
+        """Temporal had no workflow; the execution was handed to it."""
+        KIND_PARENT_TOLD: SyncExecutionResponse.Repair.Kind.ValueType  # 4
+        """The parent was told of this execution's end."""
+        KIND_CHILDREN_CANCELLED: SyncExecutionResponse.Repair.Kind.ValueType  # 5
+        """Children that were not wanted any more were cancelled."""
+        KIND_WORKFLOW_ENDED: SyncExecutionResponse.Repair.Kind.ValueType  # 6
+        """A workflow that ran on although the execution had ended was ended."""
+
+        KIND_FIELD_NUMBER: _builtins.int
+        DESCRIPTION_FIELD_NUMBER: _builtins.int
+        kind: Global___SyncExecutionResponse.Repair.Kind.ValueType
+        """What kind."""
+        description: _builtins.str
+        """What it was, in words."""
+        def __init__(
+            self,
+            *,
+            kind: Global___SyncExecutionResponse.Repair.Kind.ValueType = ...,
+            description: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "kind", b"kind"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    STEP_RUNS_FIELD_NUMBER: _builtins.int
+    REPAIRS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def execution(self) -> _execution_pb2.Execution:
+        """The execution as it now is."""
+
+    @_builtins.property
+    def step_runs(self) -> _containers.RepeatedCompositeFieldContainer[_step_run_pb2.StepRun]:
+        """Its step runs so far, in the order in which they started: the newest that there is room for."""
+
+    @_builtins.property
+    def repairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SyncExecutionResponse.Repair]:
+        """What was repaired, in order; empty when the record was right."""
+
+    def __init__(
+        self,
+        *,
+        execution: _execution_pb2.Execution | None = ...,
+        step_runs: _abc.Iterable[_step_run_pb2.StepRun] | None = ...,
+        repairs: _abc.Iterable[Global___SyncExecutionResponse.Repair] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution", "repairs", b"repairs", "step_runs", b"step_runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncExecutionResponse: _TypeAlias = SyncExecutionResponse  # noqa: Y015

@@ -67,6 +67,16 @@ class ExecutionServiceStub:
                 request_serializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.SerializeToString,
                 response_deserializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.FromString,
                 _registered_method=True)
+        self.RetryExecution = channel.unary_unary(
+                '/heddle.v1.ExecutionService/RetryExecution',
+                request_serializer=heddle_dot_v1_dot_execution__service__pb2.RetryExecutionRequest.SerializeToString,
+                response_deserializer=heddle_dot_v1_dot_execution__service__pb2.RetryExecutionResponse.FromString,
+                _registered_method=True)
+        self.SyncExecution = channel.unary_unary(
+                '/heddle.v1.ExecutionService/SyncExecution',
+                request_serializer=heddle_dot_v1_dot_execution__service__pb2.SyncExecutionRequest.SerializeToString,
+                response_deserializer=heddle_dot_v1_dot_execution__service__pb2.SyncExecutionResponse.FromString,
+                _registered_method=True)
 
 
 class ExecutionServiceServicer:
@@ -83,7 +93,7 @@ class ExecutionServiceServicer:
 
         Errors: INVALID_ARGUMENT (INVALID_JSON, INPUT_INVALID); NOT_FOUND (VERSION_NOT_FOUND, TEMPLATE_NOT_FOUND,
         LINK_NOT_FOUND); FAILED_PRECONDITION (VERSION_NOT_PUBLISHED, TEMPLATE_HAS_NO_ACTIVE_VERSION, TEMPLATE_ARCHIVED);
-        RESOURCE_EXHAUSTED (LAUNCH_BACKLOG_FULL).
+        ALREADY_EXISTS (SUBJECT_IN_USE); RESOURCE_EXHAUSTED (LAUNCH_BACKLOG_FULL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,7 +134,7 @@ class ExecutionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelExecution(self, request, context):
-        """Cancels an execution: open steps are cancelled and it ends CANCELLED.
+        """Cancels an execution with all its descendants: open steps are cancelled and it ends CANCELLED.
 
         An execution that is CANCELLED already is answered as it is.
 
@@ -144,6 +154,31 @@ class ExecutionServiceServicer:
         as that keeps them.
 
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_ENDED, EXECUTION_NEEDED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryExecution(self, request, context):
+        """Takes a failed execution up again, from the steps that the failure ended: each of them begins its next visit.
+
+        A step with child executions keeps those that completed and starts the others anew. The answer shows the execution
+        CREATED or STARTED, and what it did at once.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_FAILED); ALREADY_EXISTS
+        (SUBJECT_IN_USE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SyncExecution(self, request, context):
+        """Reads again from Temporal how an execution stands, and repairs its record where that differs.
+
+        It finds what was not written down yet, a workflow that was ended in Temporal behind Heddle's back, a start that
+        Temporal never got, children and parents that do not know of each other's end. It says what it repaired.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +216,16 @@ def add_ExecutionServiceServicer_to_server(servicer, server):
                     servicer.DeleteExecution,
                     request_deserializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.FromString,
                     response_serializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.SerializeToString,
+            ),
+            'RetryExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryExecution,
+                    request_deserializer=heddle_dot_v1_dot_execution__service__pb2.RetryExecutionRequest.FromString,
+                    response_serializer=heddle_dot_v1_dot_execution__service__pb2.RetryExecutionResponse.SerializeToString,
+            ),
+            'SyncExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.SyncExecution,
+                    request_deserializer=heddle_dot_v1_dot_execution__service__pb2.SyncExecutionRequest.FromString,
+                    response_serializer=heddle_dot_v1_dot_execution__service__pb2.SyncExecutionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -348,6 +393,60 @@ class ExecutionService:
             '/heddle.v1.ExecutionService/DeleteExecution',
             heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.SerializeToString,
             heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/heddle.v1.ExecutionService/RetryExecution',
+            heddle_dot_v1_dot_execution__service__pb2.RetryExecutionRequest.SerializeToString,
+            heddle_dot_v1_dot_execution__service__pb2.RetryExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SyncExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/heddle.v1.ExecutionService/SyncExecution',
+            heddle_dot_v1_dot_execution__service__pb2.SyncExecutionRequest.SerializeToString,
+            heddle_dot_v1_dot_execution__service__pb2.SyncExecutionResponse.FromString,
             options,
             channel_credentials,
             insecure,

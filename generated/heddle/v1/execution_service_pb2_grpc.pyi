@@ -44,7 +44,7 @@ class ExecutionServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_JSON, INPUT_INVALID); NOT_FOUND (VERSION_NOT_FOUND, TEMPLATE_NOT_FOUND,
     LINK_NOT_FOUND); FAILED_PRECONDITION (VERSION_NOT_PUBLISHED, TEMPLATE_HAS_NO_ACTIVE_VERSION, TEMPLATE_ARCHIVED);
-    RESOURCE_EXHAUSTED (LAUNCH_BACKLOG_FULL).
+    ALREADY_EXISTS (SUBJECT_IN_USE); RESOURCE_EXHAUSTED (LAUNCH_BACKLOG_FULL).
     """
     GetExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionRequest, _execution_service_pb2.GetExecutionResponse]
     """Gets one execution.
@@ -69,7 +69,7 @@ class ExecutionServiceStub:
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS).
     """
     CancelExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.CancelExecutionRequest, _execution_service_pb2.CancelExecutionResponse]
-    """Cancels an execution: open steps are cancelled and it ends CANCELLED.
+    """Cancels an execution with all its descendants: open steps are cancelled and it ends CANCELLED.
 
     An execution that is CANCELLED already is answered as it is.
 
@@ -85,6 +85,23 @@ class ExecutionServiceStub:
     as that keeps them.
 
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_ENDED, EXECUTION_NEEDED).
+    """
+    RetryExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.RetryExecutionRequest, _execution_service_pb2.RetryExecutionResponse]
+    """Takes a failed execution up again, from the steps that the failure ended: each of them begins its next visit.
+
+    A step with child executions keeps those that completed and starts the others anew. The answer shows the execution
+    CREATED or STARTED, and what it did at once.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_FAILED); ALREADY_EXISTS
+    (SUBJECT_IN_USE).
+    """
+    SyncExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.SyncExecutionRequest, _execution_service_pb2.SyncExecutionResponse]
+    """Reads again from Temporal how an execution stands, and repairs its record where that differs.
+
+    It finds what was not written down yet, a workflow that was ended in Temporal behind Heddle's back, a start that
+    Temporal never got, children and parents that do not know of each other's end. It says what it repaired.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
     """
 
 @_typing.type_check_only
@@ -103,7 +120,7 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_JSON, INPUT_INVALID); NOT_FOUND (VERSION_NOT_FOUND, TEMPLATE_NOT_FOUND,
     LINK_NOT_FOUND); FAILED_PRECONDITION (VERSION_NOT_PUBLISHED, TEMPLATE_HAS_NO_ACTIVE_VERSION, TEMPLATE_ARCHIVED);
-    RESOURCE_EXHAUSTED (LAUNCH_BACKLOG_FULL).
+    ALREADY_EXISTS (SUBJECT_IN_USE); RESOURCE_EXHAUSTED (LAUNCH_BACKLOG_FULL).
     """
     GetExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionRequest, _execution_service_pb2.GetExecutionResponse]  # type: ignore[assignment]
     """Gets one execution.
@@ -128,7 +145,7 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS).
     """
     CancelExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.CancelExecutionRequest, _execution_service_pb2.CancelExecutionResponse]  # type: ignore[assignment]
-    """Cancels an execution: open steps are cancelled and it ends CANCELLED.
+    """Cancels an execution with all its descendants: open steps are cancelled and it ends CANCELLED.
 
     An execution that is CANCELLED already is answered as it is.
 
@@ -144,6 +161,23 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     as that keeps them.
 
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_ENDED, EXECUTION_NEEDED).
+    """
+    RetryExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.RetryExecutionRequest, _execution_service_pb2.RetryExecutionResponse]  # type: ignore[assignment]
+    """Takes a failed execution up again, from the steps that the failure ended: each of them begins its next visit.
+
+    A step with child executions keeps those that completed and starts the others anew. The answer shows the execution
+    CREATED or STARTED, and what it did at once.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_FAILED); ALREADY_EXISTS
+    (SUBJECT_IN_USE).
+    """
+    SyncExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.SyncExecutionRequest, _execution_service_pb2.SyncExecutionResponse]  # type: ignore[assignment]
+    """Reads again from Temporal how an execution stands, and repairs its record where that differs.
+
+    It finds what was not written down yet, a workflow that was ended in Temporal behind Heddle's back, a start that
+    Temporal never got, children and parents that do not know of each other's end. It says what it repaired.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
     """
 
 class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -165,7 +199,7 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_JSON, INPUT_INVALID); NOT_FOUND (VERSION_NOT_FOUND, TEMPLATE_NOT_FOUND,
         LINK_NOT_FOUND); FAILED_PRECONDITION (VERSION_NOT_PUBLISHED, TEMPLATE_HAS_NO_ACTIVE_VERSION, TEMPLATE_ARCHIVED);
-        RESOURCE_EXHAUSTED (LAUNCH_BACKLOG_FULL).
+        ALREADY_EXISTS (SUBJECT_IN_USE); RESOURCE_EXHAUSTED (LAUNCH_BACKLOG_FULL).
         """
 
     @_abc_1.abstractmethod
@@ -214,7 +248,7 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _execution_service_pb2.CancelExecutionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_execution_service_pb2.CancelExecutionResponse, _abc.Awaitable[_execution_service_pb2.CancelExecutionResponse]]:
-        """Cancels an execution: open steps are cancelled and it ends CANCELLED.
+        """Cancels an execution with all its descendants: open steps are cancelled and it ends CANCELLED.
 
         An execution that is CANCELLED already is answered as it is.
 
@@ -236,6 +270,35 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         as that keeps them.
 
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_ENDED, EXECUTION_NEEDED).
+        """
+
+    @_abc_1.abstractmethod
+    def RetryExecution(
+        self,
+        request: _execution_service_pb2.RetryExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_service_pb2.RetryExecutionResponse, _abc.Awaitable[_execution_service_pb2.RetryExecutionResponse]]:
+        """Takes a failed execution up again, from the steps that the failure ended: each of them begins its next visit.
+
+        A step with child executions keeps those that completed and starts the others anew. The answer shows the execution
+        CREATED or STARTED, and what it did at once.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_NOT_FAILED); ALREADY_EXISTS
+        (SUBJECT_IN_USE).
+        """
+
+    @_abc_1.abstractmethod
+    def SyncExecution(
+        self,
+        request: _execution_service_pb2.SyncExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_service_pb2.SyncExecutionResponse, _abc.Awaitable[_execution_service_pb2.SyncExecutionResponse]]:
+        """Reads again from Temporal how an execution stands, and repairs its record where that differs.
+
+        It finds what was not written down yet, a workflow that was ended in Temporal behind Heddle's back, a start that
+        Temporal never got, children and parents that do not know of each other's end. It says what it repaired.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); UNAVAILABLE (TEMPORAL_UNAVAILABLE).
         """
 
 def add_ExecutionServiceServicer_to_server(servicer: ExecutionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -58,6 +58,16 @@ class LedgerEntry(_message.Message):
         """A failure that nothing caught ended the execution."""
         TYPE_EXECUTION_CANCELLED: LedgerEntry._Type.ValueType  # 13
         """The execution was cancelled."""
+        TYPE_EXECUTION_RETRIED: LedgerEntry._Type.ValueType  # 14
+        """A failed execution was taken up again."""
+        TYPE_DATA_FETCHED: LedgerEntry._Type.ValueType  # 15
+        """A data source gave what a step asked for; `data_json` has its alias and the value."""
+        TYPE_CHILDREN_PLANNED: LedgerEntry._Type.ValueType  # 16
+        """A step with child executions knows how many there will be; `data_json` has the items."""
+        TYPE_CHILDREN_STARTED: LedgerEntry._Type.ValueType  # 17
+        """Child executions were started; `data_json` has the numbers of their items."""
+        TYPE_CHILD_ENDED: LedgerEntry._Type.ValueType  # 18
+        """A child execution ended; `data_json` has the number of its item, its id and its status."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What kind of thing happened."""
@@ -90,6 +100,16 @@ class LedgerEntry(_message.Message):
     """A failure that nothing caught ended the execution."""
     TYPE_EXECUTION_CANCELLED: LedgerEntry.Type.ValueType  # 13
     """The execution was cancelled."""
+    TYPE_EXECUTION_RETRIED: LedgerEntry.Type.ValueType  # 14
+    """A failed execution was taken up again."""
+    TYPE_DATA_FETCHED: LedgerEntry.Type.ValueType  # 15
+    """A data source gave what a step asked for; `data_json` has its alias and the value."""
+    TYPE_CHILDREN_PLANNED: LedgerEntry.Type.ValueType  # 16
+    """A step with child executions knows how many there will be; `data_json` has the items."""
+    TYPE_CHILDREN_STARTED: LedgerEntry.Type.ValueType  # 17
+    """Child executions were started; `data_json` has the numbers of their items."""
+    TYPE_CHILD_ENDED: LedgerEntry.Type.ValueType  # 18
+    """A child execution ended; `data_json` has the number of its item, its id and its status."""
 
     NUMBER_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int

@@ -3,10 +3,13 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from heddle.v1 import execution_pb2 as _execution_pb2
 from heddle.v1 import human_request_pb2 as _human_request_pb2
 import builtins as _builtins
 import sys
@@ -112,6 +115,7 @@ class StepRun(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    CHILDREN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"<execution id>/<step id>/<visit>"."""
     execution_id: _builtins.str
@@ -154,6 +158,10 @@ class StepRun(_message.Message):
     def request(self) -> _human_request_pb2.HumanRequest:
         """What it asks of a person; absent unless it is a human step that is WAITING."""
 
+    @_builtins.property
+    def children(self) -> Global___Children:
+        """The child executions that it started; absent unless its step starts any."""
+
     def __init__(
         self,
         *,
@@ -173,10 +181,11 @@ class StepRun(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         request: _human_request_pb2.HumanRequest | None = ...,
+        children: Global___Children | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "input_json", b"input_json", "output_json", b"output_json", "request", b"request", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "children", b"children", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "input_json", b"input_json", "output_json", b"output_json", "request", b"request", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "execution_id", b"execution_id", "id", b"id", "input_json", b"input_json", "outcome", b"outcome", "output_json", b"output_json", "request", b"request", "status", b"status", "step_id", b"step_id", "step_name", b"step_name", "step_type", b"step_type", "update_time", b"update_time", "visit", b"visit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "attempt", b"attempt", "children", b"children", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "execution_id", b"execution_id", "id", b"id", "input_json", b"input_json", "outcome", b"outcome", "output_json", b"output_json", "request", b"request", "status", b"status", "step_id", b"step_id", "step_name", b"step_name", "step_type", b"step_type", "update_time", b"update_time", "visit", b"visit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input_json: _TypeAlias = _typing.Literal["input_json"]  # noqa: Y015
     _WhichOneofArgType__input_json: _TypeAlias = _typing.Literal["_input_json", b"_input_json"]  # noqa: Y015
@@ -188,3 +197,77 @@ class StepRun(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__output_json) -> _WhichOneofReturnType__output_json | None: ...
 
 Global___StepRun: _TypeAlias = StepRun  # noqa: Y015
+
+@_typing.final
+class Children(_message.Message):
+    """The child executions of one step run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOTAL_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    EXECUTIONS_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """How many there will be."""
+    running: _builtins.int
+    """How many are under way."""
+    completed: _builtins.int
+    """How many completed."""
+    failed: _builtins.int
+    """How many failed, were cancelled or could not be started."""
+    @_builtins.property
+    def executions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Child]:
+        """The first 100 in the order of their items. ListExecutions has them all."""
+
+    def __init__(
+        self,
+        *,
+        total: _builtins.int = ...,
+        running: _builtins.int = ...,
+        completed: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        executions: _abc.Iterable[Global___Child] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "executions", b"executions", "failed", b"failed", "running", b"running", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Children: _TypeAlias = Children  # noqa: Y015
+
+@_typing.final
+class Child(_message.Message):
+    """One child execution, in brief."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The execution."""
+    name: _builtins.str
+    """Its name."""
+    status: _execution_pb2.Execution.Status.ValueType
+    """The life of its record."""
+    item: _builtins.int
+    """Which of the step run's items it is for, counted from 0."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        status: _execution_pb2.Execution.Status.ValueType = ...,
+        item: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "item", b"item", "name", b"name", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Child: _TypeAlias = Child  # noqa: Y015

@@ -28,7 +28,7 @@ from heddle.v1 import step_group_pb2 as heddle_dot_v1_dot_step__group__pb2
 from heddle.v1 import step_run_pb2 as heddle_dot_v1_dot_step__run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cheddle/v1/step_service.proto\x12\theddle.v1\x1a\x19heddle/v1/execution.proto\x1a\x1aheddle/v1/permission.proto\x1a\x1aheddle/v1/step_group.proto\x1a\x18heddle/v1/step_run.proto\"\xa7\x01\n\x13ListStepRunsRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0f\n\x07step_id\x18\x04 \x01(\t\x12)\n\x06status\x18\x05 \x01(\x0e\x32\x19.heddle.v1.StepRun.Status\x12\x17\n\x0finclude_pending\x18\x06 \x01(\x08\"V\n\x14ListStepRunsResponse\x12%\n\tstep_runs\x18\x01 \x03(\x0b\x32\x12.heddle.v1.StepRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x11GetStepRunRequest\x12\x13\n\x0bstep_run_id\x18\x01 \x01(\t\":\n\x12GetStepRunResponse\x12$\n\x08step_run\x18\x01 \x01(\x0b\x32\x12.heddle.v1.StepRun\",\n\x14GetStepGroupsRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"=\n\x15GetStepGroupsResponse\x12$\n\x06groups\x18\x01 \x03(\x0b\x32\x14.heddle.v1.StepGroup\"\x99\x01\n\x13\x43ompleteStepRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x11\n\x07step_id\x18\x03 \x01(\tH\x00\x12\x15\n\x0bstep_run_id\x18\x04 \x01(\tH\x00\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x13\n\x0boutput_json\x18\x06 \x01(\tB\x08\n\x06target\"f\n\x14\x43ompleteStepResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun\"\x9c\x01\n\x11UpdateStepRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x11\n\x07step_id\x18\x03 \x01(\tH\x00\x12\x15\n\x0bstep_run_id\x18\x04 \x01(\tH\x00\x12)\n\x06status\x18\x05 \x01(\x0e\x32\x19.heddle.v1.StepRun.StatusB\x08\n\x06target\"d\n\x12UpdateStepResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun2\xcb\x03\n\x0bStepService\x12Y\n\x0cListStepRuns\x12\x1e.heddle.v1.ListStepRunsRequest\x1a\x1f.heddle.v1.ListStepRunsResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12S\n\nGetStepRun\x12\x1c.heddle.v1.GetStepRunRequest\x1a\x1d.heddle.v1.GetStepRunResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12\\\n\rGetStepGroups\x12\x1f.heddle.v1.GetStepGroupsRequest\x1a .heddle.v1.GetStepGroupsResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12Y\n\x0c\x43ompleteStep\x12\x1e.heddle.v1.CompleteStepRequest\x1a\x1f.heddle.v1.CompleteStepResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12S\n\nUpdateStep\x12\x1c.heddle.v1.UpdateStepRequest\x1a\x1d.heddle.v1.UpdateStepResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cheddle/v1/step_service.proto\x12\theddle.v1\x1a\x19heddle/v1/execution.proto\x1a\x1aheddle/v1/permission.proto\x1a\x1aheddle/v1/step_group.proto\x1a\x18heddle/v1/step_run.proto\"\xcc\x01\n\x13ListStepRunsRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0f\n\x07step_id\x18\x04 \x01(\t\x12)\n\x06status\x18\x05 \x01(\x0e\x32\x19.heddle.v1.StepRun.Status\x12\x17\n\x0finclude_pending\x18\x06 \x01(\x08\x12#\n\x07subject\x18\x07 \x01(\x0b\x32\x12.heddle.v1.Subject\"V\n\x14ListStepRunsResponse\x12%\n\tstep_runs\x18\x01 \x03(\x0b\x32\x12.heddle.v1.StepRun\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x11GetStepRunRequest\x12\x13\n\x0bstep_run_id\x18\x01 \x01(\t\":\n\x12GetStepRunResponse\x12$\n\x08step_run\x18\x01 \x01(\x0b\x32\x12.heddle.v1.StepRun\",\n\x14GetStepGroupsRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"=\n\x15GetStepGroupsResponse\x12$\n\x06groups\x18\x01 \x03(\x0b\x32\x14.heddle.v1.StepGroup\"\xbe\x01\n\x13\x43ompleteStepRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x11\n\x07step_id\x18\x03 \x01(\tH\x00\x12\x15\n\x0bstep_run_id\x18\x04 \x01(\tH\x00\x12\x0f\n\x07outcome\x18\x05 \x01(\t\x12\x13\n\x0boutput_json\x18\x06 \x01(\t\x12#\n\x07subject\x18\x07 \x01(\x0b\x32\x12.heddle.v1.SubjectB\x08\n\x06target\"f\n\x14\x43ompleteStepResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun\"\xc1\x01\n\x11UpdateStepRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x11\n\x07step_id\x18\x03 \x01(\tH\x00\x12\x15\n\x0bstep_run_id\x18\x04 \x01(\tH\x00\x12)\n\x06status\x18\x05 \x01(\x0e\x32\x19.heddle.v1.StepRun.Status\x12#\n\x07subject\x18\x06 \x01(\x0b\x32\x12.heddle.v1.SubjectB\x08\n\x06target\"d\n\x12UpdateStepResponse\x12\'\n\texecution\x18\x01 \x01(\x0b\x32\x14.heddle.v1.Execution\x12%\n\tstep_runs\x18\x02 \x03(\x0b\x32\x12.heddle.v1.StepRun2\xcb\x03\n\x0bStepService\x12Y\n\x0cListStepRuns\x12\x1e.heddle.v1.ListStepRunsRequest\x1a\x1f.heddle.v1.ListStepRunsResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12S\n\nGetStepRun\x12\x1c.heddle.v1.GetStepRunRequest\x1a\x1d.heddle.v1.GetStepRunResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12\\\n\rGetStepGroups\x12\x1f.heddle.v1.GetStepGroupsRequest\x1a .heddle.v1.GetStepGroupsResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x01\x12Y\n\x0c\x43ompleteStep\x12\x1e.heddle.v1.CompleteStepRequest\x1a\x1f.heddle.v1.CompleteStepResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x12S\n\nUpdateStep\x12\x1c.heddle.v1.UpdateStepRequest\x1a\x1d.heddle.v1.UpdateStepResponse\"\x08\x8a\xe7\x18\x04\x08\x03\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,25 +46,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STEPSERVICE'].methods_by_name['UpdateStep']._loaded_options = None
   _globals['_STEPSERVICE'].methods_by_name['UpdateStep']._serialized_options = b'\212\347\030\004\010\003\020\002'
   _globals['_LISTSTEPRUNSREQUEST']._serialized_start=153
-  _globals['_LISTSTEPRUNSREQUEST']._serialized_end=320
-  _globals['_LISTSTEPRUNSRESPONSE']._serialized_start=322
-  _globals['_LISTSTEPRUNSRESPONSE']._serialized_end=408
-  _globals['_GETSTEPRUNREQUEST']._serialized_start=410
-  _globals['_GETSTEPRUNREQUEST']._serialized_end=450
-  _globals['_GETSTEPRUNRESPONSE']._serialized_start=452
-  _globals['_GETSTEPRUNRESPONSE']._serialized_end=510
-  _globals['_GETSTEPGROUPSREQUEST']._serialized_start=512
-  _globals['_GETSTEPGROUPSREQUEST']._serialized_end=556
-  _globals['_GETSTEPGROUPSRESPONSE']._serialized_start=558
-  _globals['_GETSTEPGROUPSRESPONSE']._serialized_end=619
-  _globals['_COMPLETESTEPREQUEST']._serialized_start=622
-  _globals['_COMPLETESTEPREQUEST']._serialized_end=775
-  _globals['_COMPLETESTEPRESPONSE']._serialized_start=777
-  _globals['_COMPLETESTEPRESPONSE']._serialized_end=879
-  _globals['_UPDATESTEPREQUEST']._serialized_start=882
-  _globals['_UPDATESTEPREQUEST']._serialized_end=1038
-  _globals['_UPDATESTEPRESPONSE']._serialized_start=1040
-  _globals['_UPDATESTEPRESPONSE']._serialized_end=1140
-  _globals['_STEPSERVICE']._serialized_start=1143
-  _globals['_STEPSERVICE']._serialized_end=1602
+  _globals['_LISTSTEPRUNSREQUEST']._serialized_end=357
+  _globals['_LISTSTEPRUNSRESPONSE']._serialized_start=359
+  _globals['_LISTSTEPRUNSRESPONSE']._serialized_end=445
+  _globals['_GETSTEPRUNREQUEST']._serialized_start=447
+  _globals['_GETSTEPRUNREQUEST']._serialized_end=487
+  _globals['_GETSTEPRUNRESPONSE']._serialized_start=489
+  _globals['_GETSTEPRUNRESPONSE']._serialized_end=547
+  _globals['_GETSTEPGROUPSREQUEST']._serialized_start=549
+  _globals['_GETSTEPGROUPSREQUEST']._serialized_end=593
+  _globals['_GETSTEPGROUPSRESPONSE']._serialized_start=595
+  _globals['_GETSTEPGROUPSRESPONSE']._serialized_end=656
+  _globals['_COMPLETESTEPREQUEST']._serialized_start=659
+  _globals['_COMPLETESTEPREQUEST']._serialized_end=849
+  _globals['_COMPLETESTEPRESPONSE']._serialized_start=851
+  _globals['_COMPLETESTEPRESPONSE']._serialized_end=953
+  _globals['_UPDATESTEPREQUEST']._serialized_start=956
+  _globals['_UPDATESTEPREQUEST']._serialized_end=1149
+  _globals['_UPDATESTEPRESPONSE']._serialized_start=1151
+  _globals['_UPDATESTEPRESPONSE']._serialized_end=1251
+  _globals['_STEPSERVICE']._serialized_start=1254
+  _globals['_STEPSERVICE']._serialized_end=1713
 # @@protoc_insertion_point(module_scope)

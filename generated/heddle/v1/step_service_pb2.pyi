@@ -33,8 +33,9 @@ class ListStepRunsRequest(_message.Message):
     STEP_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     INCLUDE_PENDING_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
-    """The execution."""
+    """The execution; empty with `subject`."""
     page_size: _builtins.int
     """At most so many: 1 to 200, more counts as 200; 50 when left out."""
     page_token: _builtins.str
@@ -45,6 +46,10 @@ class ListStepRunsRequest(_message.Message):
     """Only runs in this status; all when left out."""
     include_pending: _builtins.bool
     """Also the steps that no token has reached yet, last and in the order of the definition: PENDING, with visit 0."""
+    @_builtins.property
+    def subject(self) -> _execution_pb2.Subject:
+        """The execution that is open for this subject, or else its newest."""
+
     def __init__(
         self,
         *,
@@ -54,10 +59,11 @@ class ListStepRunsRequest(_message.Message):
         step_id: _builtins.str = ...,
         status: _step_run_pb2.StepRun.Status.ValueType = ...,
         include_pending: _builtins.bool = ...,
+        subject: _execution_pb2.Subject | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "include_pending", b"include_pending", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "step_id", b"step_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "include_pending", b"include_pending", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "step_id", b"step_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,18 +201,23 @@ class CompleteStepRequest(_message.Message):
     STEP_RUN_ID_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     OUTPUT_JSON_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names this request, so that sending it again changes nothing; 1 to 128 printable ASCII characters."""
     execution_id: _builtins.str
-    """The execution; may be left empty with `step_run_id`."""
+    """The execution; may be left empty with `step_run_id`, and is with `subject`."""
     step_id: _builtins.str
-    """The oldest open run of this step; needs `execution_id`."""
+    """The oldest open run of this step; needs `execution_id` or `subject`."""
     step_run_id: _builtins.str
     """Exactly this run."""
     outcome: _builtins.str
     """The business outcome, such as "APPROVED", of at most 128 characters; may be empty."""
     output_json: _builtins.str
     """The output: JSON that fits the step's outputSchema; null when left empty."""
+    @_builtins.property
+    def subject(self) -> _execution_pb2.Subject:
+        """The execution that is open for this subject, or else its newest."""
+
     def __init__(
         self,
         *,
@@ -216,10 +227,11 @@ class CompleteStepRequest(_message.Message):
         step_run_id: _builtins.str = ...,
         outcome: _builtins.str = ...,
         output_json: _builtins.str = ...,
+        subject: _execution_pb2.Subject | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["step_id", b"step_id", "step_run_id", b"step_run_id", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["step_id", b"step_id", "step_run_id", b"step_run_id", "subject", b"subject", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "outcome", b"outcome", "output_json", b"output_json", "request_id", b"request_id", "step_id", b"step_id", "step_run_id", b"step_run_id", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "outcome", b"outcome", "output_json", b"output_json", "request_id", b"request_id", "step_id", b"step_id", "step_run_id", b"step_run_id", "subject", b"subject", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["step_id", "step_run_id"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -270,16 +282,21 @@ class UpdateStepRequest(_message.Message):
     STEP_ID_FIELD_NUMBER: _builtins.int
     STEP_RUN_ID_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names this request, so that sending it again changes nothing; 1 to 128 printable ASCII characters."""
     execution_id: _builtins.str
-    """The execution; may be left empty with `step_run_id`."""
+    """The execution; may be left empty with `step_run_id`, and is with `subject`."""
     step_id: _builtins.str
-    """The oldest open run of this step; needs `execution_id`."""
+    """The oldest open run of this step; needs `execution_id` or `subject`."""
     step_run_id: _builtins.str
     """Exactly this run."""
     status: _step_run_pb2.StepRun.Status.ValueType
     """The status to set."""
+    @_builtins.property
+    def subject(self) -> _execution_pb2.Subject:
+        """The execution that is open for this subject, or else its newest."""
+
     def __init__(
         self,
         *,
@@ -288,10 +305,11 @@ class UpdateStepRequest(_message.Message):
         step_id: _builtins.str = ...,
         step_run_id: _builtins.str = ...,
         status: _step_run_pb2.StepRun.Status.ValueType = ...,
+        subject: _execution_pb2.Subject | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["step_id", b"step_id", "step_run_id", b"step_run_id", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["step_id", b"step_id", "step_run_id", b"step_run_id", "subject", b"subject", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "request_id", b"request_id", "status", b"status", "step_id", b"step_id", "step_run_id", b"step_run_id", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "request_id", b"request_id", "status", b"status", "step_id", b"step_id", "step_run_id", b"step_run_id", "subject", b"subject", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["step_id", "step_run_id"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015

@@ -293,5 +293,4 @@ SUB_WORKFLOW = Kind(
     check=_check,
     expressions=_expressions,
     steps_named=_steps_named,
-    is_supported=False,
 )

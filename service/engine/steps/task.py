@@ -65,7 +65,7 @@ def _fail(run: Run, visit: Visit, failed: TaskFailed) -> None:
         run.fail(visit, **error)
         return
     due = run.now + timedelta(seconds=_delay(visit.step.settings["retry"], failed.attempt))
-    run.note_attempt("ATTEMPT_FAILED", visit, error=error, due=due.isoformat())
+    run.note("ATTEMPT_FAILED", visit, error=error, due=due.isoformat())
 
 
 def _may_retry(policy: dict[str, Json], attempt: int, error: dict[str, Json]) -> bool:
@@ -88,7 +88,7 @@ def _delay(policy: dict[str, Json], attempt: int) -> float:
 
 
 def _try_again(run: Run, visit: Visit, fired: TimerFired) -> None:
-    run.note_attempt("ATTEMPT_STARTED", replace(visit, attempt=visit.attempt + 1))
+    run.note("ATTEMPT_STARTED", replace(visit, attempt=visit.attempt + 1))
 
 
 TASK = Kind(enter=_open, command=_command, hears={TaskCompleted: _complete, TaskFailed: _fail, TimerFired: _try_again})

@@ -1,0 +1,61 @@
+"""What the use cases need of Temporal, in the core's own words; `temporal/gateway.py` is the real thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from service.domain.execution import Launch
+from service.engine.entries import Entry
+
+
+class TemporalAway(Exception):
+    """Temporal, or a worker, could not be asked; nothing is known of what it did."""
+
+
+class StartRefused(Exception):
+    """Temporal refuses what it was asked for, and will the next time."""
+
+
+class WorkflowEnded(Exception):
+    """The execution's workflow has ended, or was never there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an observation did, durably: ledger entries that may not be stored yet, and the phase after them."""
+
+    entries: tuple[Entry, ...]
+    phase: str
+
+
+class Gateway(Protocol):
+    """The door to Temporal; workflows are named by `Execution.workflow_id`. See `TemporalGateway` for the errors.
+
+    Observations travel as `engine.observations.encode` writes them; `id` names one, so that it is taken in once.
+    """
+
+    def start(self, launch: Launch) -> None:
+        """Start the workflow of an execution."""
+
+    def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float) -> Effect:
+        """Bring an observation to a running workflow and wait for its effect."""
+
+    def start_and_observe(self, launch: Launch, document: dict[str, Any], id: str, seconds: float) -> Effect:
+        """Bring an observation to a workflow whose start may not have happened yet."""
+
+    def tell(self, workflow_id: str, document: dict[str, Any]) -> None:
+        """Bring an observation to a running workflow without waiting for its effect."""
+
+    def unwritten(self, workflow_id: str, seconds: float) -> Effect:
+        """Get the newest entries of a workflow, running or ended, that may not be stored."""
+
+    def fate(self, workflow_id: str) -> str:
+        """Tell how Temporal has a workflow: RUNNING, COMPLETED, FAILED, CANCELED, TERMINATED, TIMED_OUT or NONE."""
+
+    def ended_badly(self, since: datetime) -> list[tuple[str, str, int]]:
+        """List the workflows that ended since an instant without completing: workspace, execution id, retries."""
+
+    def terminate(self, workflow_id: str, reason: str) -> None:
+        """End a workflow whose execution was ended without it."""
