@@ -13,7 +13,7 @@ from typing import Any
 from service.definition.plan import Json
 from service.definition.schemas import violations
 from service.domain import ids
-from service.domain.errors import HeddleError, Invalid, NotFound, WrongState
+from service.domain.errors import HeddleError, Unavailable
 from service.domain.execution import MAX_DEPTH, Execution, Launch, Siblings
 from service.domain.fields import MAX_NAME
 from service.engine.steps.sub_workflow import ChildOrder
@@ -33,6 +33,14 @@ class Spawned:
 
     items: list[int]
     ended: list[dict[str, Json]]  # fields of `ChildEnded`, without key and round
+
+
+class Unstartable(Exception):
+    """A child cannot be started; `reason` is the code of the error that its parent is told."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Spawner:
@@ -73,7 +81,9 @@ class Spawner:
         """Store one child; (None, None) when the step run has ended."""
         try:
             return self._created(parent, siblings, order)
-        except HeddleError as error:
+        except Unavailable:
+            raise  # the activity is tried again
+        except (Unstartable, HeddleError) as error:
             told = {"code": error.reason, "message": str(error)}
             return families.Child(order.item, "", "FAILED_TO_START", 0, json.dumps(told)), None
 
@@ -81,11 +91,10 @@ class Spawner:
         self, parent: Execution, siblings: Siblings, order: ChildOrder
     ) -> tuple[families.Child | None, Launch | None]:
         if order.error:
-            raise Invalid(order.error["code"], order.error["message"])
+            raise Unstartable(order.error["code"], order.error["message"])
         if parent.depth >= MAX_DEPTH:
-            raise WrongState(
-                "SUB_WORKFLOW_TOO_DEEP", f"a child would be {parent.depth + 1} levels deep; the limit is {MAX_DEPTH}"
-            )
+            message = f"a child would be {parent.depth + 1} levels deep; the limit is {MAX_DEPTH}"
+            raise Unstartable("SUB_WORKFLOW_TOO_DEEP", message)
         now = datetime.now(UTC)
         child, plan = self._new(parent, siblings, order, now)
         moves = first_moves(plan, order.input, now)
@@ -100,14 +109,16 @@ class Spawner:
     def _new(self, parent: Execution, siblings: Siblings, order: ChildOrder, now: datetime) -> tuple[Execution, Any]:
         target = targets.by_version(parent.workspace, order.version)
         if target is None or target.plan_digest is None or target.version_id is None:
-            raise NotFound("VERSION_NOT_FOUND", f"there is no published version {order.version}")
+            raise Unstartable("VERSION_NOT_FOUND", f"there is no published version {order.version}")
         plan = self._plans.get(parent.workspace, target.plan_digest)
         if plan.input_schema is not None and (found := violations(plan.input_schema, order.input)):
             at = f" (at {found[0].pointer})" if found[0].pointer else ""
             message = f"the input does not match the inputSchema of version {target.version_label}: {found[0].message}"
-            raise Invalid("INPUT_INVALID", message + at)
+            raise Unstartable("INPUT_INVALID", message + at)
         if len(order.name) > MAX_NAME:
-            raise Invalid("INVALID_FIELD", f"childWorkflowName gave {len(order.name)} characters, at most {MAX_NAME}")
+            raise Unstartable(
+                "NAME_INVALID", f"childWorkflowName gave {len(order.name)} characters, at most {MAX_NAME}"
+            )
         child = Execution.new(
             workspace=parent.workspace,
             id=ids.uuid7(now, secrets.randbits(62)),

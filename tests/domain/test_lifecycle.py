@@ -14,7 +14,7 @@ FOLLOWS = {
         "STARTED": "COMPLETED FAILED CANCELLED",
         "FAILED_TO_START": "",
         "COMPLETED": "",
-        "FAILED": "",
+        "FAILED": "CREATED COMPLETED",
         "CANCELLED": "",
     },
     "step run": {

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.end_to_end.api import Api, entity, phase, refused, status
+from tests.end_to_end.api import Api, status
 from tests.end_to_end.definitions import definition
 
 CHILD = definition("start > collect; collect > issue; issue > end", name="DSC Procurement") | {
