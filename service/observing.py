@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from service.domain.execution import Execution
 from service.engine.observations import FromOutside, encode
+from service.engine.projecting import ENDS
 from service.gateway import Effect, Gateway, WorkflowEnded
 from service.recording import NotTheWriter, record
 from storage import executions
@@ -14,7 +15,10 @@ from storage.executions import Recorded
 
 
 def observe(gateway: Gateway, execution: Execution, observation: FromOutside, id: str, seconds: float) -> Recorded:
-    """Bring an observation to an execution and store its effect; gives what that leaves to do.
+    """Bring an observation to an execution and store its effect; gives what that leaves to do about its family.
+
+    The workflow may write the same effect first, and then does the same about the family; who waits for it, too, knows
+    when it is done.
 
     Raises Refused as the engine judges, WorkflowEnded when the execution takes no more, TemporalAway when nobody
     answered: the observation may have been taken in, and may be sent again under the same id.
@@ -34,6 +38,9 @@ def store(execution: Execution, effect: Effect) -> Recorded:
     """Write an effect, so that every read after that shows it; raises WorkflowEnded when another writer came before."""
     with connection():
         try:
-            return record(execution.workspace, execution.id, effect.entries, effect.phase, datetime.now(UTC))
+            record(execution.workspace, execution.id, effect.entries, effect.phase, datetime.now(UTC))
         except NotTheWriter as other:
             raise WorkflowEnded(str(other)) from other
+    ends = any(entry.type in ENDS for entry in effect.entries)
+    cancels = any(entry.data.get("cancels") for entry in effect.entries)
+    return Recorded(reports=ends and execution.parent_id is not None, cancels=cancels)

@@ -33,6 +33,9 @@ LEASE = 10.0
 AT_ONCE = 8
 """Children that one thread cancels at the same time."""
 
+PAUSE = 0.02
+"""Seconds between two looks at what others cancel."""
+
 LATER = 15.0
 """Seconds after which a parent that could not be told is tried again."""
 
@@ -55,13 +58,17 @@ class Relations:
             self.report(execution.workspace, execution.id, limit - time.monotonic())
 
     def cancel_children(self, parent: Execution, seconds: float) -> None:
-        """Cancel the children of an execution that are marked to be, and theirs."""
+        """Cancel the children of an execution that are marked to be, and theirs; wait for those that others cancel."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             with connection():
                 due = families.claim_cancellations(50, LEASE, parent=(parent.workspace, parent.id))
-            if not due:
+                others = bool(due) or families.awaits_cancellation(parent)
+            if not others:
                 return
+            if not due:
+                time.sleep(PAUSE)
+                continue
             with ThreadPoolExecutor(AT_ONCE, "cancel") as pool:
                 list(pool.map(lambda child: self.cancel(child, max(1.0, limit - time.monotonic())), due))
 

@@ -141,6 +141,15 @@ def pending(workspace: str, execution_id: str) -> tuple[bool, int]:
     return (bool(rows[0][0]), int(rows[0][1])) if rows else (False, 0)
 
 
+def awaits_cancellation(execution: Execution) -> bool:
+    """Tell whether some execution of the same tree is marked to be cancelled, and is not yet."""
+    rows = query(
+        "SELECT 1 FROM executions WHERE workspace = %s AND root_id = %s AND cancel_after IS NOT NULL LIMIT 1",
+        (execution.workspace, execution.root_id),
+    )
+    return bool(rows)
+
+
 def open_children(workspace: str, parent_id: str, most: int) -> list[str]:
     """List the children of an execution that have not ended, at most so many."""
     rows = query(

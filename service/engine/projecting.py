@@ -138,6 +138,9 @@ _STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
     "CHILD_ENDED": _went_on,
 }
 
+ENDS = frozenset({"EXECUTION_COMPLETED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"})
+"""Types of the entries that end an execution."""
+
 _END: dict[str, Callable[[Entry], ExecutionChange]] = {
     "EXECUTION_COMPLETED": lambda entry: ExecutionChange("COMPLETED", output=entry.data["output"], end_time=entry.time),
     "EXECUTION_FAILED": lambda entry: ExecutionChange("FAILED", error=entry.data["error"], end_time=entry.time),

@@ -112,7 +112,9 @@ class ExecutionService(ExecutionServiceServicer):
     @rpc
     def SyncExecution(self, request: pb.SyncExecutionRequest, call: Call) -> pb.SyncExecutionResponse:
         id = fields.required("execution_id", request.execution_id)
-        fields.request_id(request.request_id)
+        acting.answered_before(
+            call.workspace, Request(fields.request_id(request.request_id), call.method, digest_of(request))
+        )
         repairs = self._syncer.sync(call.workspace, id, seconds_left(call))
         execution = acting.get(call.workspace, id)
         runs = step_runs.newest(call.workspace, id)

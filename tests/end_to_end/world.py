@@ -20,6 +20,7 @@ DEFINITION = definition(
 ) | {
     "inputSchema": {"type": "object", "properties": {"company": {"type": "string"}}, "required": ["company"]},
 }
+FAILING = definition("start > a; a > end", name="Failing", a={"activationPolicy": {"defaultStatus": "Failed"}})
 SHORT = definition("start > a; a > end", name="Short")
 INPUT = '{"company": "Example"}'
 
@@ -63,6 +64,15 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "WatchExecution": {"execution_id": "$execution"},
     "CancelExecution": {"execution_id": "$execution"},
     "DeleteExecution": {"execution_id": "$completed"},
+    "RetryExecution": {"execution_id": "$failed"},
+    "SyncExecution": {"execution_id": "$execution"},
+    "GetExecution by subject": {"subject": {"type": "CASE", "id": "world"}},
+    "CancelExecution by subject": {"subject": {"type": "CASE", "id": "world"}},
+    "CompleteStep by subject": {
+        "subject": {"type": "CASE", "id": "world"},
+        "step_id": "a",
+        "output_json": '{"ok": true}',
+    },
     "ListStepRuns": {"execution_id": "$execution"},
     "GetStepRun": {"step_run_id": "$execution/a/1"},
     "CompleteStep": {"execution_id": "$execution", "step_id": "a", "output_json": '{"ok": true}'},
@@ -129,7 +139,9 @@ def build(api: Api) -> World:
     ]
     api.complete(ended[0], "a", {"x": 1}, request_id="used-CompleteStep")
     api.call("CancelExecution", execution_id=ended[1])
-    execution = api.call("StartExecution", version_id=version, input_json=INPUT).execution.id
+    subject = {"type": "CASE", "id": "world"}
+    execution = api.call("StartExecution", version_id=version, input_json=INPUT, subject=subject).execution.id
+    failed = api.start(FAILING).execution.id
     return {
         "template": template,
         "archived_template": archived.template_id,
@@ -144,6 +156,7 @@ def build(api: Api) -> World:
         "completed": ended[0],
         "cancelled": ended[1],
         "execution": execution,
+        "failed": failed,
     }
 
 

@@ -74,7 +74,9 @@ def test_a_workflow_whose_execution_was_ended_by_another_writer_ends_itself(own_
     database.connect(heddle.settings.database_url)
     api = Api(heddle.channel, workspace)
     id = api.start(definition("start > timer; timer > a; a > end", timer={"duration": "PT1.5S"})).execution.id
-    query("UPDATE executions SET status = %s, last_number = last_number + 1 WHERE id = %s", (ending, id))
+    query(
+        "UPDATE executions SET status = %s, phase = 'NONE', last_number = last_number + 1 WHERE id = %s", (ending, id)
+    )
 
     await_status(heddle, workspace, id, WorkflowExecutionStatus.FAILED)
 
