@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from service.definition.dialects import graph
 from service.definition.plan import Plan
 from service.definition.rules import Finding
+from service.definition.surroundings import Needs, Surroundings
 from service.domain.json_text import Json
 
 __all__ = ["DIALECTS", "Dialect", "Examination", "Finding", "examine"]
@@ -20,9 +21,10 @@ MAX_FINDINGS = 100
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A way to write definitions: its checks, and what makes the plan of a definition without errors."""
+    """A way to write definitions: what its checks need, the checks, and what makes the plan if they find no error."""
 
-    check: Callable[[Json], list[Finding]]
+    needs: Callable[[Json], Needs]
+    check: Callable[[Json, Surroundings | None], list[Finding]]
     compile: Callable[[Json], Plan]
 
 
@@ -35,15 +37,23 @@ class Examination:
 
 
 DIALECTS: dict[str, Dialect] = {
-    "graph": Dialect(graph.check, graph.compile),
+    "graph": Dialect(graph.needs, graph.check, graph.compile),
 }
 """Each dialect by its id."""
 
 
-def examine(dialect: str, document: Json) -> Examination:
-    """Check a definition and, if there are no errors, compile it; the same definition gives the same plan."""
+def needs(dialect: str, document: Json) -> Needs:
+    """Say what must be looked up to check a definition within its workspace."""
+    return DIALECTS[dialect].needs(document)
+
+
+def examine(dialect: str, document: Json, surroundings: Surroundings | None = None) -> Examination:
+    """Check a definition and, if there are no errors, compile it; the same definition gives the same plan.
+
+    Without surroundings it is checked by itself: what it names elsewhere is taken to be right.
+    """
     rules = DIALECTS[dialect]
-    findings = _told(sorted(rules.check(document), key=_place))
+    findings = _told(sorted(rules.check(document, surroundings), key=_place))
     has_errors = any(found.severity == "ERROR" for found in findings)
     return Examination(tuple(findings), None if has_errors else rules.compile(document))
 

@@ -137,6 +137,12 @@ class Plan:
         return frozenset(found)
 
     @cached_property
+    def children(self) -> tuple[str, ...]:
+        """The versions that its sub-workflows run, each once."""
+        named = (step.settings["version"] for step in self.steps if step.type == "sys.sub_workflow")
+        return tuple(dict.fromkeys(named))
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hex."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()

@@ -43,6 +43,14 @@ def plain_path(tree: Node) -> Path | None:
     return tuple(step.text for step in steps) if all(step.kind in _NAMES for step in steps) else None
 
 
+def filtered_path(tree: Node) -> Path | None:
+    """Read an expression that is nothing but names with dots between, each with or without filters, else None."""
+    while tree.kind == "filter":
+        tree = tree.parts[0]
+    names = [_filtered_name(step) for step in _steps(tree)]
+    return tuple(name for name in names if name is not None) if None not in names else None
+
+
 def follow(value: Any, path: Path) -> Any:
     """Find what stands at a path, as JSONata does: through a list, a name means that of each item."""
     for name in path:

@@ -388,6 +388,33 @@ _LEGACY = (
         '{"id": "wait", "type": "timer", "duration": "P1D", "legacyServiceRequestTaskKey": "WAIT"}',
         "Remove `legacyServiceRequestTaskKey`, or choose a human step.",
     ),
+    Rule(
+        "LEGACY_SERVICE_REQUEST_TYPE_EXISTS",
+        "LEGACY_CONFIG_INVALID",
+        "ERROR",
+        "The definition serves a type of service request that the workspace's catalogue does not have. Where there is "
+        "no catalogue, nothing is asked of it.",
+        '{"legacyServiceRequestType": "INDIA_PTV_LTD_INCORPORATION"}',
+        "Correct the key, or add the type to the catalogue with PutCatalogue.",
+    ),
+    Rule(
+        "LEGACY_SERVICE_REQUEST_TASK_GROUP_EXISTS_IN_TEMPLATE",
+        "LEGACY_CONFIG_INVALID",
+        "ERROR",
+        "A step group stands for a task group that service requests of the definition's type do not have, by the "
+        "workspace's catalogue.",
+        '{"id": "g1", "stepIds": ["file"], "legacyServiceRequestTaskGroupKey": "FILLING"}',
+        "Correct the key, or add the task group to the catalogue with PutCatalogue.",
+    ),
+    Rule(
+        "LEGACY_SERVICE_REQUEST_TASK_EXISTS_IN_TEMPLATE",
+        "LEGACY_CONFIG_INVALID",
+        "ERROR",
+        "A step stands for a task that its task group does not have, by the workspace's catalogue; a step outside of "
+        "task groups, for a task that no group of the type has.",
+        '{"id": "file", "type": "human.confirm", "legacyServiceRequestTaskKey": "FILE_MAC"}',
+        "Correct the key, add the task to the catalogue with PutCatalogue, or list the step in the right group.",
+    ),
 )
 
 _STEPS = (
@@ -444,6 +471,14 @@ _STEPS = (
         '{"id": "docs", "type": "human.doc_upload", "acceptedDocuments": [{"key": "passport"}, {"key": "passport"}]}',
         "Give each a key of its own, or ask for one with `multiple`.",
     ),
+    Rule(
+        "WAITS_CAN_END",
+        "STEP_INVALID",
+        "WARNING",
+        "A human step has a schema that nothing matches, so nobody can ever complete it.",
+        '{"id": "verify", "type": "human.confirm", "outputSchema": {"type": "string", "const": 5}}',
+        "Correct the schema.",
+    ),
 )
 
 _SUB_WORKFLOWS = (
@@ -492,6 +527,41 @@ _SUB_WORKFLOWS = (
         "A mapping replaces what another one has set before it, which then has no effect.",
         '[{"targetPath": "company.id", …}, {"targetPath": "company", …}]',
         "Remove one of the two, or let the one that sets the whole come first.",
+    ),
+    Rule(
+        "CHILD_VERSION_EXISTS",
+        "SUB_WORKFLOW_INVALID",
+        "ERROR",
+        "A sub-workflow names a version that the workspace does not have.",
+        '{"type": "sys.sub_workflow", "mode": "SINGLE", "childWorkflowTemplateVersionId": "1.0.0"}',
+        "Name the id of a version, as ListVersions tells it; neither its label nor the id of its template.",
+    ),
+    Rule(
+        "CHILD_VERSION_PUBLISHED",
+        "SUB_WORKFLOW_INVALID",
+        "ERROR",
+        "A sub-workflow names a version that is a draft or deprecated. A draft may still change, and a deprecated "
+        "version shall not be used for anything new. The version need not be its template's active one. One that is "
+        "deprecated after the parent was published goes on to run as its child.",
+        '{"type": "sys.sub_workflow", "mode": "SINGLE", "childWorkflowTemplateVersionId": "<the id of a draft>"}',
+        "Publish the child first, or name a newer version of its template.",
+    ),
+    Rule(
+        "CHILD_INPUT_COMPLETE",
+        "SUB_WORKFLOW_INVALID",
+        "ERROR",
+        "The `inputSchema` of the children requires a property that no mapping sets, so none of them could start.",
+        '{"type": "sys.sub_workflow", "mode": "SINGLE", "inputMapping": []}',
+        "Add a mapping for the property that the message names.",
+    ),
+    Rule(
+        "CHILD_INPUT_FITS",
+        "SUB_WORKFLOW_INVALID",
+        "ERROR",
+        "A mapping gives the children something that their `inputSchema` never takes: a constant of another kind, a "
+        "field that by this definition's own schemas has another type, or a property that they do not know.",
+        '{"targetPath": "company.id", "value": {"value": 7}}',
+        "Correct the mapping, or the schema that is wrong about it.",
     ),
 )
 
@@ -548,6 +618,16 @@ _SCHEMAS = (
 
 RULES: dict[str, Rule] = {
     rule.id: rule
-    for rule in (*_DOCUMENT, *_GRAPH, *_IDS, *_GROUPS, *_LEGACY, *_STEPS, *_SUB_WORKFLOWS, *_EXPRESSIONS, *_SCHEMAS)
+    for rule in (
+        *_DOCUMENT,
+        *_GRAPH,
+        *_IDS,
+        *_GROUPS,
+        *_LEGACY,
+        *_STEPS,
+        *_SUB_WORKFLOWS,
+        *_EXPRESSIONS,
+        *_SCHEMAS,
+    )
 }
 """Every rule by its id, family by family."""

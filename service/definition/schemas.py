@@ -34,6 +34,17 @@ class Violation:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Error:
+    """One thing that is wrong, for who reasons about it: which keyword of the schema says so, and by which way."""
+
+    path: tuple[str | int, ...]
+    message: str
+    keyword: str
+    evaluation_path: tuple[str | int, ...]
+    names: tuple[str, ...]  # the property that `required` misses, those that `additionalProperties` does not know
+
+
 def check_schema(schema: Json) -> list[Violation]:
     """Tell what is wrong with a schema; pointers lead into it."""
     if (excess := _too_much(schema)) is not None:
@@ -76,6 +87,13 @@ def violations(schema: Json, value: Json, limit: int = 20, *, is_trusted: bool =
     if any(word in canonical(schema) for word in ('"anyOf"', '"oneOf"')):
         return [Violation("", "does not match the schema; it is too large to say where")]
     return _first(check, value)
+
+
+def errors(schema: Json, value: Json, limit: int = 100) -> list[Error]:
+    """Tell how a value breaks a sound schema, as far as `limit`; nothing when it would take too long."""
+    if nesting(value) > MAX_NESTING or _effort(schema, value) > _MAX_EFFORT:
+        return []
+    return [_error(error) for error in itertools.islice(validator(schema).iter_errors(value), limit)]
 
 
 def validator(schema: Json) -> jsonschema_rs.Validator:
@@ -172,6 +190,17 @@ def _first(check: jsonschema_rs.Validator, value: Json) -> list[Violation]:
 
 def _violation(error: jsonschema_rs.ValidationError) -> Violation:
     return Violation(_pointer(error.instance_path), _cut(_message(error)))
+
+
+def _error(error: jsonschema_rs.ValidationError) -> Error:
+    kind, names = error.kind, list[str]()
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        names = [kind.property]
+    elif isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+        names = list(kind.unexpected)
+    return Error(
+        tuple(error.instance_path), _cut(_message(error)), kind.name, tuple(error.evaluation_path), tuple(names)
+    )
 
 
 def _message(error: jsonschema_rs.ValidationError) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
+
+from service.definition.surroundings import Child, Surroundings
+from service.domain.catalogue import Catalogue, ServiceRequestType, Task, TaskGroup
 
 TYPES = {
     "start": "start",
@@ -27,6 +32,37 @@ def chain(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
         for n, (before, after) in enumerate(pairwise(steps), start=1)
     ]
     return {"id": "d", "name": "D", "steps": list(steps), "stepTransitions": transitions, **more}
+
+
+def surroundings(case: dict[str, Any]) -> Surroundings | None:
+    """Read what a case of rules.json has around its definition: children by their ids, and a catalogue of keys."""
+    if "surroundings" not in case:
+        return None
+    children = tuple(
+        Child(
+            id=id,
+            template_key=child.get("template", "child"),
+            label="1.0.0",
+            status=child.get("status", "PUBLISHED"),
+            input_schema=json.dumps(child["inputSchema"]) if "inputSchema" in child else None,
+        )
+        for id, child in case["surroundings"].get("children", {}).items()
+    )
+    keys = case["surroundings"].get("catalogue")
+    return Surroundings(children, None if keys is None else catalogue(keys))
+
+
+def catalogue(keys: dict[str, dict[str, list[str]]]) -> Catalogue:
+    """Write a catalogue shortly: the keys of the tasks by those of their groups by those of the types."""
+    types = tuple(
+        ServiceRequestType(
+            type,
+            "",
+            tuple(TaskGroup(group, "", tuple(Task(task, "") for task in tasks)) for group, tasks in groups.items()),
+        )
+        for type, groups in keys.items()
+    )
+    return Catalogue.created(workspace="w", types=types, now=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def definition(picture: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from service.definition.dialects import graph, graph_schema
 from service.definition.plan import Plan, Step, Transition
 from service.definition.rules import RULES
 from service.definition.steps.kinds import KINDS
-from tests.definition.definitions import PARALLEL, REVIEW_LOOP, VERIFICATION, chain, definition, step
+from tests.definition.definitions import PARALLEL, REVIEW_LOOP, VERIFICATION, chain, definition, step, surroundings
 
 HERE = Path(__file__).parent
 CASES = json.loads((HERE / "rules.json").read_text())
@@ -35,7 +35,7 @@ def rules(document):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_definitions_get_the_findings_of_the_table(case):
-    assert told(examine("graph", case["definition"])) == case["findings"]
+    assert told(examine("graph", case["definition"], surroundings(case))) == case["findings"]
 
 
 def test_every_rule_is_in_the_table():
@@ -44,7 +44,7 @@ def test_every_rule_is_in_the_table():
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_there_is_a_plan_unless_there_are_errors(case):
-    examination = examine("graph", case["definition"])
+    examination = examine("graph", case["definition"], surroundings(case))
 
     assert (examination.plan is None) == any(finding.severity == "ERROR" for finding in examination.findings)
 
@@ -299,11 +299,10 @@ def test_the_schema_knows_every_setting_of_every_step_type():
 
 
 def test_every_check_finds_something_in_the_table():
-    silent = [
-        check.__name__
-        for check in graph.CHECKS
-        if not any(list(check(graph.Document(case["definition"]))) for case in CASES)
-    ]
+    documents = [graph.Document(case["definition"]) for case in CASES]
+    within = [(graph.Document(case["definition"]), surroundings(case)) for case in CASES if "surroundings" in case]
+    silent = [check.__name__ for check in graph.CHECKS if not any(list(check(document)) for document in documents)]
+    silent += [check.__name__ for check in graph.CHECKS_WITHIN if not any(list(check(*case)) for case in within)]
 
     assert silent == []
 

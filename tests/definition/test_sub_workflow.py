@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from service.definition.dialects import graph
-from service.definition.steps.mappings import UNKNOWN, Building, read
+from service.definition.partial import UNKNOWN
+from service.definition.steps.mappings import Building, read
 from tests.definition.definitions import chain, step
 
 DSC = {

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from service.definition.checks import graph, groups, ids, values
+from service.definition.checks import catalogue, children, graph, groups, ids, values, waits
 from service.definition.document import Document, Edge, Group, Node
 from service.definition.plan import Plan, Step, StepGroup, Transition
 from service.definition.rules import Finding
 from service.definition.steps.written import expression
+from service.definition.surroundings import Needs, Surroundings
 from service.domain.json_text import Json
 
 Check = Callable[[Document], Iterator[Finding]]
+CheckWithin = Callable[[Document, Surroundings], Iterator[Finding]]
 
 CHECKS: tuple[Check, ...] = (
     values.document_shape,
@@ -62,8 +64,20 @@ CHECKS: tuple[Check, ...] = (
     values.expression_names_known,
     values.expression_within_text,
     values.schemas_valid,
+    waits.waits_can_end,
 )
 """One function for each rule, save that `steps_own_rules` has those of the step types."""
+
+CHECKS_WITHIN: tuple[CheckWithin, ...] = (
+    children.child_version_exists,
+    children.child_version_published,
+    children.child_input_complete,
+    children.child_input_fits,
+    catalogue.legacy_service_request_type_exists,
+    catalogue.legacy_service_request_task_group_exists_in_template,
+    catalogue.legacy_service_request_task_exists_in_template,
+)
+"""The rules that need more than the definition."""
 
 _STATUS = {
     "NotStarted": "PENDING",
@@ -74,12 +88,26 @@ _STATUS = {
 }
 
 
-def check(definition: Json) -> list[Finding]:
-    """Find everything that the rules have to say about a definition; of one that is too large only that."""
+def needs(definition: Json) -> Needs:
+    """Say what must be looked up to check a definition."""
+    document = Document(definition)
+    if any(values.size_limits(document)):
+        return Needs()
+    return Needs(children.named(document), catalogue.is_needed(document))
+
+
+def check(definition: Json, surroundings: Surroundings | None = None) -> list[Finding]:
+    """Find everything that the rules have to say about a definition; of one that is too large only that.
+
+    Without surroundings the rules that need them say nothing.
+    """
     document = Document(definition)
     if too_large := list(values.size_limits(document)):
         return too_large
-    return [found for rule in CHECKS for found in rule(document)]
+    findings = [found for rule in CHECKS for found in rule(document)]
+    if surroundings is not None:
+        findings += [found for within in CHECKS_WITHIN for found in within(document, surroundings)]
+    return findings
 
 
 def compile(definition: Json) -> Plan:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from service.definition.partial import UNKNOWN
 from service.definition.rules import Finding, finding
 from service.definition.steps import providers
 from service.definition.steps.providers import PROVIDER, Provider
@@ -88,17 +89,6 @@ def problems(mappings: list[Mapping]) -> Iterator[Finding]:
     yield from _replaced(mappings)
 
 
-class Unknown:
-    """The type of `UNKNOWN`."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN: Final = Unknown()
-"""A value that only an execution knows."""
-
-
 class Building:
     """The input that the mappings of a step build, as far as the definition tells.
 
@@ -109,10 +99,20 @@ class Building:
     def __init__(self, mappings: list[Mapping]) -> None:
         self.input: dict[str, Any] = {}
         self.problems: list[Finding] = []
+        self._done: list[Mapping] = []
         self._owned = {id(self.input): self.input}  # the others belong to the author's document
         for mapping in mappings:
-            if mapping.path is not None and (wrong := self._put(mapping, mapping.path)) is not None:
+            if mapping.path is None:
+                continue
+            if (wrong := self._put(mapping, mapping.path)) is not None:
                 self.problems.append(finding("PATHS_VALID", wrong, f"{mapping.pointer}/targetPath"))
+            else:
+                self._done.append(mapping)
+
+    def origin(self, path: tuple[str | int, ...]) -> Mapping | None:
+        """Find the mapping that has put there what stands at a path, or something in it; None for the whole."""
+        within = [mapping for mapping in self._done if _begins(mapping.path, path) or _begins(path, mapping.path)]
+        return within[-1] if within and path else None
 
     def _put(self, mapping: Mapping, path: list[str]) -> str | None:
         """Do what a mapping says; tell why it cannot be done."""
@@ -144,6 +144,11 @@ class Building:
             part = part.copy()
             self._owned[id(part)] = part
         return part
+
+
+def _begins(beginning: Sequence[str | int] | None, path: Sequence[str | int] | None) -> bool:
+    """Tell whether one path leads by way of the other, or to the same place."""
+    return beginning is not None and path is not None and tuple(path[: len(beginning)]) == tuple(beginning)
 
 
 def _replaced(mappings: list[Mapping]) -> Iterator[Finding]:
