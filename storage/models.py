@@ -91,6 +91,17 @@ class Link(Row):
         primary_key = CompositeKey("workspace", "id")
 
 
+class Catalogue(Row):
+    types = TextField()
+    revision = IntegerField()
+    create_time = TimeField()
+    update_time = TimeField()
+
+    class Meta:
+        table_name = "catalogues"
+        primary_key = CompositeKey("workspace")
+
+
 class Request(Row):
     request_id = TextField()
     method = TextField()

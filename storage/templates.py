@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.domain.errors import AlreadyExists, NotFound, WrongState
 from service.domain.fields import shown
 from service.domain.template import Template
-from storage import models
+from storage import children, models
 from storage.database import Row, query, refusing, run, sql
 
 _T, _V = models.Template, models.Version
@@ -92,7 +92,13 @@ def delete(template: Template) -> None:
     in_use = WrongState(
         "TEMPLATE_IN_USE", f"cannot delete template {template.key}: it has executions", template_id=template.id
     )
-    with refusing(executions_version=in_use):
+    has_children = WrongState(
+        "TEMPLATE_IN_USE",
+        f"cannot delete template {template.key}: published versions of other templates run versions of it as children",
+        template_id=template.id,
+    )
+    children.forget(template.workspace, template.id)
+    with refusing(executions_version=in_use, version_children_child=has_children):
         run(_T.delete().where(_T.workspace == template.workspace, _T.id == template.id))
 
 

@@ -60,7 +60,12 @@ def delete(version: Version) -> None:
     in_use = WrongState(
         "VERSION_IN_USE", f"cannot delete version {version.label}: it has executions", version_id=version.id
     )
-    with refusing(executions_version=in_use):
+    is_child = WrongState(
+        "VERSION_IN_USE",
+        f"cannot delete version {version.label}: a published version runs it as a child",
+        version_id=version.id,
+    )
+    with refusing(executions_version=in_use, version_children_child=is_child):
         run(_V.delete().where(_V.workspace == version.workspace, _V.id == version.id))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from service.domain import fields
-from service.domain.errors import Invalid
+from service.domain.errors import Conflict, Invalid
 from service.domain.etag import Edited
 
 MAX_TYPES = 1_000
@@ -63,8 +63,13 @@ class Catalogue(Edited):
     update_time: datetime
 
     @classmethod
-    def created(cls, *, workspace: str, types: tuple[ServiceRequestType, ...], now: datetime) -> Catalogue:
-        """Give a workspace its first catalogue."""
+    def created(
+        cls, *, workspace: str, types: tuple[ServiceRequestType, ...], now: datetime, etag: str = ""
+    ) -> Catalogue:
+        """Give a workspace its first catalogue; an etag was meant for one that there was."""
+        if etag:
+            message = f"the workspace has no catalogue, so none has the etag {fields.shown(etag)}; read it again"
+            raise Conflict("ETAG_MISMATCH", message)
         _check(types)
         return cls(workspace=workspace, types=types, revision=1, create_time=now, update_time=now)
 

@@ -80,6 +80,12 @@ REASONS: dict[str, Reason] = {
         '"SERVICE_CATALOG" "US_C_CORP" is not linked to a template',
         "Create a link with CreateLink, or go on without a workflow.",
     ),
+    "CATALOGUE_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no catalogue of service requests. Definitions are then checked without one.",
+        "the workspace has no catalogue; PutCatalogue gives it one",
+        "Put a catalogue if definitions shall be checked against it; otherwise nothing needs to be done.",
+    ),
     "EXECUTION_NOT_FOUND": Reason(
         "NOT_FOUND",
         "The workspace has no such execution.",
@@ -169,7 +175,7 @@ REASONS: dict[str, Reason] = {
     ),
     "VERSION_IN_USE": Reason(
         "FAILED_PRECONDITION",
-        "Executions run or ran the version; it stays for their sake.",
+        "Executions run or ran the version, or a published version runs it as a child; it stays for their sake.",
         "cannot delete version 1.0.0: it has executions",
         "Deprecate the version instead.",
     ),
@@ -199,7 +205,8 @@ REASONS: dict[str, Reason] = {
     ),
     "TEMPLATE_IN_USE": Reason(
         "FAILED_PRECONDITION",
-        "Executions run or ran a version of the template; it stays for their sake.",
+        "Executions run or ran a version of the template, or published versions of other templates run one as a child; "
+        "it stays for their sake.",
         "cannot delete template customer-verification: it has executions",
         "Archive the template instead.",
     ),

@@ -1,4 +1,4 @@
-"""Definitions as they come in: read as JSON, checked, and compiled."""
+"""Definitions as they come in: read as JSON, checked within their workspace, and compiled."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ from functools import lru_cache
 from service.definition import compiling
 from service.definition.compiling import Examination
 from service.definition.plan import Plan
+from service.definition.surroundings import Child, Needs, Surroundings
 from service.domain.errors import DefinitionInvalid, Invalid
 from service.domain.fields import shown
-from service.domain.json_text import InvalidJson, parse
+from service.domain.json_text import InvalidJson, Json, parse
 from service.domain.version import MAX_DEFINITION, Version
+from storage import catalogues, children
 
 
-def examine(dialect: str, definition: str) -> Examination:
+def examine(workspace: str, dialect: str, definition: str) -> Examination:
     """Check a definition that a caller sends; one that is no JSON object at all is refused."""
-    if dialect not in compiling.DIALECTS:
-        known = ", ".join(sorted(compiling.DIALECTS))
-        raise Invalid("UNKNOWN_DIALECT", f"dialect is {shown(dialect)}: it must be one of {known}", field="dialect")
-    document = parse(definition, limit=MAX_DEFINITION, field="definition_json")
-    if not isinstance(document, dict):
-        raise InvalidJson("definition_json", "a definition is a JSON object")
-    return compiling.examine(dialect, document)
+    document = _read(dialect, definition)
+    return compiling.examine(dialect, document, _surroundings(workspace, compiling.needs(dialect, document)))
 
 
-def examine_stored(version: Version) -> Examination:
-    """Check the definition of a stored version; what was checked lately is not checked again."""
-    return _examine_stored(_Source(version.dialect, version.digest, version.definition))
+def examine_stored(version: Version, *, locking: bool = False) -> Examination:
+    """Check the definition of a stored version; what was checked lately is not checked again.
+
+    A draft is checked against what its workspace has now; with `locking` that stays so until the transaction ends. What
+    is published is checked by itself: what becomes of its children and the catalogue is no matter of it any more.
+    """
+    source = _Source(version.dialect, version.digest, version.definition)
+    needs = _needs(source) if version.status == "DRAFT" else Needs()
+    if locking and needs.children:
+        children.lock(version.workspace, needs.children)
+    return _examine_stored(source, _surroundings(version.workspace, needs) if needs else None)
 
 
 def publishable_plan(version: Version, examination: Examination) -> Plan:
@@ -44,6 +49,23 @@ def publishable_plan(version: Version, examination: Examination) -> Plan:
     )
 
 
+def _read(dialect: str, definition: str) -> Json:
+    if dialect not in compiling.DIALECTS:
+        known = ", ".join(sorted(compiling.DIALECTS))
+        raise Invalid("UNKNOWN_DIALECT", f"dialect is {shown(dialect)}: it must be one of {known}", field="dialect")
+    document = parse(definition, limit=MAX_DEFINITION, field="definition_json")
+    if not isinstance(document, dict):
+        raise InvalidJson("definition_json", "a definition is a JSON object")
+    return document
+
+
+def _surroundings(workspace: str, needs: Needs) -> Surroundings:
+    """Look up what a definition is checked against."""
+    found = children.named(workspace, needs.children) if needs.children else []
+    catalogue = catalogues.find(workspace) if needs.catalogue else None
+    return Surroundings(tuple(Child(*row) for row in found), catalogue)
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     dialect: str
@@ -52,5 +74,10 @@ class _Source:
 
 
 @lru_cache(maxsize=128)
-def _examine_stored(source: _Source) -> Examination:
-    return examine(source.dialect, source.definition)
+def _needs(source: _Source) -> Needs:
+    return compiling.needs(source.dialect, _read(source.dialect, source.definition))
+
+
+@lru_cache(maxsize=128)
+def _examine_stored(source: _Source, surroundings: Surroundings | None) -> Examination:
+    return compiling.examine(source.dialect, _read(source.dialect, source.definition), surroundings)

@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from heddle.v1 import (
+    catalogue_service_pb2,
     execution_service_pb2,
     ledger_service_pb2,
     link_service_pb2,
@@ -23,6 +24,7 @@ from heddle.v1 import (
     trigger_record_service_pb2,
     version_service_pb2,
 )
+from heddle.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from heddle.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
 from heddle.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
@@ -36,6 +38,7 @@ from service.domain.errors import Unavailable
 from service.gateway import Gateway
 from service.launching import LEASE, Launcher
 from service.plans import Plans
+from service.rpc.catalogue_service import CatalogueService
 from service.rpc.execution_service import ExecutionService
 from service.rpc.ledger_service import LedgerService
 from service.rpc.link_service import LinkService
@@ -89,6 +92,7 @@ class Server:
         self._add(template_service_pb2, add_TemplateServiceServicer_to_server, TemplateService())
         self._add(version_service_pb2, add_VersionServiceServicer_to_server, VersionService())
         self._add(link_service_pb2, add_LinkServiceServicer_to_server, LinkService())
+        self._add(catalogue_service_pb2, add_CatalogueServiceServicer_to_server, CatalogueService())
         self._add(trigger_record_service_pb2, add_TriggerRecordServiceServicer_to_server, TriggerRecordService())
         known = Plans(plans.get)
         watchers = Watchers(STREAMS, self.stopping)

@@ -13,7 +13,7 @@ from service.rpc.examining import examine, examine_stored, publishable_plan
 from service.rpc.messages import finding_message, given, target_of, template_message, value_of, version_message
 from service.rpc.paging import Page
 from service.rpc.status import rpc
-from storage import plans, templates, versions
+from storage import children, plans, templates, versions
 
 DEFAULT_DIALECT = "graph"
 
@@ -25,7 +25,7 @@ class VersionService(VersionServiceServicer):
     def CreateVersion(self, request: pb.CreateVersionRequest, call: Call) -> pb.CreateVersionResponse:
         template_id = required("template_id", request.template_id)
         dialect, definition = _source(request, call)
-        examination = examine(dialect, definition)
+        examination = examine(call.workspace, dialect, definition)
         # Last, because the template's other versions wait from here on.
         number = templates.take_number(call.workspace, template_id)
         version = Version.drafted(
@@ -69,7 +69,7 @@ class VersionService(VersionServiceServicer):
             definition=given(request, "definition_json"),
             now=call.now,
         )
-        examination = examine(version.dialect, version.definition)
+        examination = examine(call.workspace, version.dialect, version.definition)
         versions.replace(version)
         return pb.UpdateVersionResponse(version=version_message(version, examination.findings))
 
@@ -79,7 +79,7 @@ class VersionService(VersionServiceServicer):
             version_id = required("version_id", request.version_id)
             examination = examine_stored(versions.get(call.workspace, version_id))
         else:
-            examination = examine(request.dialect or DEFAULT_DIALECT, request.definition_json)
+            examination = examine(call.workspace, request.dialect or DEFAULT_DIALECT, request.definition_json)
         return pb.ValidateVersionResponse(
             valid=examination.plan is not None,
             findings=map(finding_message, examination.findings),
@@ -88,13 +88,15 @@ class VersionService(VersionServiceServicer):
 
     @changing
     def PublishVersion(self, request: pb.PublishVersionRequest, call: Call) -> pb.PublishVersionResponse:
+        templates.lock_of_version(call.workspace, required("version_id", request.version_id))
         version = _locked(request, call)
         version.require_draft()
-        examination = examine_stored(version)
+        examination = examine_stored(version, locking=True)
         plan = publishable_plan(version, examination)
         plans.add(call.workspace, plan.digest, plan.to_json())
         version = version.publish(plan.digest, call.now)
         versions.replace(version)
+        children.add(version, plan.children)
         return pb.PublishVersionResponse(version=version_message(version, examination.findings))
 
     @changing

@@ -21,6 +21,7 @@ SERVICES = {
     "Template": "template_service",
     "Version": "version_service",
     "Link": "link_service",
+    "Catalogue": "catalogue_service",
     "Execution": "execution_service",
     "Step": "step_service",
     "Ledger": "ledger_service",

@@ -52,6 +52,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: the execution has not made that visit of that step."""
     ERROR_REASON_ACTIVE_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 17
     """NOT_FOUND: the template has no version whose stages could be told: none is active, or it is archived."""
+    ERROR_REASON_CATALOGUE_NOT_FOUND: _ErrorReason.ValueType  # 18
+    """NOT_FOUND: the workspace has no catalogue."""
     ERROR_REASON_TEMPLATE_KEY_EXISTS: _ErrorReason.ValueType  # 20
     """ALREADY_EXISTS: another template of the workspace has the key."""
     ERROR_REASON_VERSION_LABEL_EXISTS: _ErrorReason.ValueType  # 21
@@ -73,7 +75,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_VERSION_ACTIVE: _ErrorReason.ValueType  # 42
     """FAILED_PRECONDITION: the version is its template's active one."""
     ERROR_REASON_VERSION_IN_USE: _ErrorReason.ValueType  # 43
-    """FAILED_PRECONDITION: executions run or ran the version."""
+    """FAILED_PRECONDITION: executions run or ran the version, or a published version runs it as a child."""
     ERROR_REASON_DEFINITION_INVALID: _ErrorReason.ValueType  # 44
     """FAILED_PRECONDITION: the definition has errors. A DefinitionFindings detail has all findings."""
     ERROR_REASON_TEMPLATE_ARCHIVED: _ErrorReason.ValueType  # 45
@@ -83,7 +85,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TEMPLATE_HAS_NO_ACTIVE_VERSION: _ErrorReason.ValueType  # 47
     """FAILED_PRECONDITION: the template has no active version."""
     ERROR_REASON_TEMPLATE_IN_USE: _ErrorReason.ValueType  # 48
-    """FAILED_PRECONDITION: executions run or ran a version of the template."""
+    """FAILED_PRECONDITION: executions run or ran a version of the template, or versions of others run one as a child."""
     ERROR_REASON_EXECUTION_ENDED: _ErrorReason.ValueType  # 49
     """FAILED_PRECONDITION: the execution has ended."""
     ERROR_REASON_STEP_NOT_WAITING: _ErrorReason.ValueType  # 50
@@ -148,6 +150,8 @@ ERROR_REASON_STEP_RUN_NOT_FOUND: ErrorReason.ValueType  # 15
 """NOT_FOUND: the execution has not made that visit of that step."""
 ERROR_REASON_ACTIVE_VERSION_NOT_FOUND: ErrorReason.ValueType  # 17
 """NOT_FOUND: the template has no version whose stages could be told: none is active, or it is archived."""
+ERROR_REASON_CATALOGUE_NOT_FOUND: ErrorReason.ValueType  # 18
+"""NOT_FOUND: the workspace has no catalogue."""
 ERROR_REASON_TEMPLATE_KEY_EXISTS: ErrorReason.ValueType  # 20
 """ALREADY_EXISTS: another template of the workspace has the key."""
 ERROR_REASON_VERSION_LABEL_EXISTS: ErrorReason.ValueType  # 21
@@ -169,7 +173,7 @@ ERROR_REASON_VERSION_NOT_PUBLISHED: ErrorReason.ValueType  # 41
 ERROR_REASON_VERSION_ACTIVE: ErrorReason.ValueType  # 42
 """FAILED_PRECONDITION: the version is its template's active one."""
 ERROR_REASON_VERSION_IN_USE: ErrorReason.ValueType  # 43
-"""FAILED_PRECONDITION: executions run or ran the version."""
+"""FAILED_PRECONDITION: executions run or ran the version, or a published version runs it as a child."""
 ERROR_REASON_DEFINITION_INVALID: ErrorReason.ValueType  # 44
 """FAILED_PRECONDITION: the definition has errors. A DefinitionFindings detail has all findings."""
 ERROR_REASON_TEMPLATE_ARCHIVED: ErrorReason.ValueType  # 45
@@ -179,7 +183,7 @@ ERROR_REASON_TEMPLATE_NOT_ARCHIVED: ErrorReason.ValueType  # 46
 ERROR_REASON_TEMPLATE_HAS_NO_ACTIVE_VERSION: ErrorReason.ValueType  # 47
 """FAILED_PRECONDITION: the template has no active version."""
 ERROR_REASON_TEMPLATE_IN_USE: ErrorReason.ValueType  # 48
-"""FAILED_PRECONDITION: executions run or ran a version of the template."""
+"""FAILED_PRECONDITION: executions run or ran a version of the template, or versions of others run one as a child."""
 ERROR_REASON_EXECUTION_ENDED: ErrorReason.ValueType  # 49
 """FAILED_PRECONDITION: the execution has ended."""
 ERROR_REASON_STEP_NOT_WAITING: ErrorReason.ValueType  # 50

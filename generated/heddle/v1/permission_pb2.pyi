@@ -39,6 +39,8 @@ class Permission(_message.Message):
         """Links from entities to templates."""
         RESOURCE_EXECUTION: Permission._Resource.ValueType  # 3
         """Executions with their step runs and ledger."""
+        RESOURCE_CATALOGUE: Permission._Resource.ValueType  # 4
+        """The catalogue of service requests."""
 
     class Resource(_Resource, metaclass=_ResourceEnumTypeWrapper):
         """The kinds of things that permissions are given on."""
@@ -51,6 +53,8 @@ class Permission(_message.Message):
     """Links from entities to templates."""
     RESOURCE_EXECUTION: Permission.Resource.ValueType  # 3
     """Executions with their step runs and ledger."""
+    RESOURCE_CATALOGUE: Permission.Resource.ValueType  # 4
+    """The catalogue of service requests."""
 
     class _Access:
         ValueType = _typing.NewType("ValueType", _builtins.int)

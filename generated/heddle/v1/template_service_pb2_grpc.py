@@ -157,7 +157,8 @@ class TemplateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTemplate(self, request, context):
-        """Deletes a template with its versions and links. A template that ever ran is archived instead.
+        """Deletes a template with its versions and links. A template that ever ran is archived instead, and so is one of which
+        published versions of others run a version as a child.
 
         Errors: NOT_FOUND (TEMPLATE_NOT_FOUND); FAILED_PRECONDITION (TEMPLATE_IN_USE).
         """

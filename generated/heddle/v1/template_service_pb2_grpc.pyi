@@ -76,7 +76,8 @@ class TemplateServiceStub:
     Errors: NOT_FOUND (TEMPLATE_NOT_FOUND); FAILED_PRECONDITION (TEMPLATE_HAS_NO_ACTIVE_VERSION).
     """
     DeleteTemplate: _grpc.UnaryUnaryMultiCallable[_template_service_pb2.DeleteTemplateRequest, _template_service_pb2.DeleteTemplateResponse]
-    """Deletes a template with its versions and links. A template that ever ran is archived instead.
+    """Deletes a template with its versions and links. A template that ever ran is archived instead, and so is one of which
+    published versions of others run a version as a child.
 
     Errors: NOT_FOUND (TEMPLATE_NOT_FOUND); FAILED_PRECONDITION (TEMPLATE_IN_USE).
     """
@@ -129,7 +130,8 @@ class TemplateServiceAsyncStub(TemplateServiceStub):
     Errors: NOT_FOUND (TEMPLATE_NOT_FOUND); FAILED_PRECONDITION (TEMPLATE_HAS_NO_ACTIVE_VERSION).
     """
     DeleteTemplate: _aio.UnaryUnaryMultiCallable[_template_service_pb2.DeleteTemplateRequest, _template_service_pb2.DeleteTemplateResponse]  # type: ignore[assignment]
-    """Deletes a template with its versions and links. A template that ever ran is archived instead.
+    """Deletes a template with its versions and links. A template that ever ran is archived instead, and so is one of which
+    published versions of others run a version as a child.
 
     Errors: NOT_FOUND (TEMPLATE_NOT_FOUND); FAILED_PRECONDITION (TEMPLATE_IN_USE).
     """
@@ -227,7 +229,8 @@ class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _template_service_pb2.DeleteTemplateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_template_service_pb2.DeleteTemplateResponse, _abc.Awaitable[_template_service_pb2.DeleteTemplateResponse]]:
-        """Deletes a template with its versions and links. A template that ever ran is archived instead.
+        """Deletes a template with its versions and links. A template that ever ran is archived instead, and so is one of which
+        published versions of others run a version as a child.
 
         Errors: NOT_FOUND (TEMPLATE_NOT_FOUND); FAILED_PRECONDITION (TEMPLATE_IN_USE).
         """

@@ -135,6 +135,10 @@ class VersionServiceServicer:
     def ValidateVersion(self, request, context):
         """Checks a stored version, or a definition that is not stored, and tells all findings.
 
+        A definition that is not published is checked against what the workspace has at the moment: the versions that it
+        runs as children, and the catalogue. A published version is checked by itself: later changes of those do not
+        matter to it.
+
         Errors: INVALID_ARGUMENT (INVALID_JSON, UNKNOWN_DIALECT); NOT_FOUND (VERSION_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -142,7 +146,8 @@ class VersionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PublishVersion(self, request, context):
-        """Freezes a draft. After that it can run and be activated, and never changes.
+        """Freezes a draft. After that it can run and be activated, and never changes; the versions that it runs as children
+        stay as long as it does.
 
         Errors: NOT_FOUND (VERSION_NOT_FOUND); FAILED_PRECONDITION (VERSION_NOT_DRAFT; DEFINITION_INVALID with the findings
         as a DefinitionFindings detail).
@@ -173,7 +178,7 @@ class VersionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteVersion(self, request, context):
-        """Deletes a version that never ran.
+        """Deletes a version that never ran and that no published version runs as a child.
 
         Errors: NOT_FOUND (VERSION_NOT_FOUND); FAILED_PRECONDITION (VERSION_ACTIVE, VERSION_IN_USE).
         """

@@ -65,10 +65,15 @@ class VersionServiceStub:
     ValidateVersion: _grpc.UnaryUnaryMultiCallable[_version_service_pb2.ValidateVersionRequest, _version_service_pb2.ValidateVersionResponse]
     """Checks a stored version, or a definition that is not stored, and tells all findings.
 
+    A definition that is not published is checked against what the workspace has at the moment: the versions that it
+    runs as children, and the catalogue. A published version is checked by itself: later changes of those do not
+    matter to it.
+
     Errors: INVALID_ARGUMENT (INVALID_JSON, UNKNOWN_DIALECT); NOT_FOUND (VERSION_NOT_FOUND).
     """
     PublishVersion: _grpc.UnaryUnaryMultiCallable[_version_service_pb2.PublishVersionRequest, _version_service_pb2.PublishVersionResponse]
-    """Freezes a draft. After that it can run and be activated, and never changes.
+    """Freezes a draft. After that it can run and be activated, and never changes; the versions that it runs as children
+    stay as long as it does.
 
     Errors: NOT_FOUND (VERSION_NOT_FOUND); FAILED_PRECONDITION (VERSION_NOT_DRAFT; DEFINITION_INVALID with the findings
     as a DefinitionFindings detail).
@@ -87,7 +92,7 @@ class VersionServiceStub:
     activated or the template is deactivated).
     """
     DeleteVersion: _grpc.UnaryUnaryMultiCallable[_version_service_pb2.DeleteVersionRequest, _version_service_pb2.DeleteVersionResponse]
-    """Deletes a version that never ran.
+    """Deletes a version that never ran and that no published version runs as a child.
 
     Errors: NOT_FOUND (VERSION_NOT_FOUND); FAILED_PRECONDITION (VERSION_ACTIVE, VERSION_IN_USE).
     """
@@ -129,10 +134,15 @@ class VersionServiceAsyncStub(VersionServiceStub):
     ValidateVersion: _aio.UnaryUnaryMultiCallable[_version_service_pb2.ValidateVersionRequest, _version_service_pb2.ValidateVersionResponse]  # type: ignore[assignment]
     """Checks a stored version, or a definition that is not stored, and tells all findings.
 
+    A definition that is not published is checked against what the workspace has at the moment: the versions that it
+    runs as children, and the catalogue. A published version is checked by itself: later changes of those do not
+    matter to it.
+
     Errors: INVALID_ARGUMENT (INVALID_JSON, UNKNOWN_DIALECT); NOT_FOUND (VERSION_NOT_FOUND).
     """
     PublishVersion: _aio.UnaryUnaryMultiCallable[_version_service_pb2.PublishVersionRequest, _version_service_pb2.PublishVersionResponse]  # type: ignore[assignment]
-    """Freezes a draft. After that it can run and be activated, and never changes.
+    """Freezes a draft. After that it can run and be activated, and never changes; the versions that it runs as children
+    stay as long as it does.
 
     Errors: NOT_FOUND (VERSION_NOT_FOUND); FAILED_PRECONDITION (VERSION_NOT_DRAFT; DEFINITION_INVALID with the findings
     as a DefinitionFindings detail).
@@ -151,7 +161,7 @@ class VersionServiceAsyncStub(VersionServiceStub):
     activated or the template is deactivated).
     """
     DeleteVersion: _aio.UnaryUnaryMultiCallable[_version_service_pb2.DeleteVersionRequest, _version_service_pb2.DeleteVersionResponse]  # type: ignore[assignment]
-    """Deletes a version that never ran.
+    """Deletes a version that never ran and that no published version runs as a child.
 
     Errors: NOT_FOUND (VERSION_NOT_FOUND); FAILED_PRECONDITION (VERSION_ACTIVE, VERSION_IN_USE).
     """
@@ -220,6 +230,10 @@ class VersionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_version_service_pb2.ValidateVersionResponse, _abc.Awaitable[_version_service_pb2.ValidateVersionResponse]]:
         """Checks a stored version, or a definition that is not stored, and tells all findings.
 
+        A definition that is not published is checked against what the workspace has at the moment: the versions that it
+        runs as children, and the catalogue. A published version is checked by itself: later changes of those do not
+        matter to it.
+
         Errors: INVALID_ARGUMENT (INVALID_JSON, UNKNOWN_DIALECT); NOT_FOUND (VERSION_NOT_FOUND).
         """
 
@@ -229,7 +243,8 @@ class VersionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _version_service_pb2.PublishVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_version_service_pb2.PublishVersionResponse, _abc.Awaitable[_version_service_pb2.PublishVersionResponse]]:
-        """Freezes a draft. After that it can run and be activated, and never changes.
+        """Freezes a draft. After that it can run and be activated, and never changes; the versions that it runs as children
+        stay as long as it does.
 
         Errors: NOT_FOUND (VERSION_NOT_FOUND); FAILED_PRECONDITION (VERSION_NOT_DRAFT; DEFINITION_INVALID with the findings
         as a DefinitionFindings detail).
@@ -266,7 +281,7 @@ class VersionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _version_service_pb2.DeleteVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_version_service_pb2.DeleteVersionResponse, _abc.Awaitable[_version_service_pb2.DeleteVersionResponse]]:
-        """Deletes a version that never ran.
+        """Deletes a version that never ran and that no published version runs as a child.
 
         Errors: NOT_FOUND (VERSION_NOT_FOUND); FAILED_PRECONDITION (VERSION_ACTIVE, VERSION_IN_USE).
         """
