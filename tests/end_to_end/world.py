@@ -6,6 +6,7 @@ import json
 from string import Template
 from typing import Any
 
+import grpc
 from google.protobuf.message import Message
 
 from tests.end_to_end.api import Api, entity, refused
@@ -55,6 +56,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "UpdateLink": {"link_id": "$link", "template_id": "$idle_template"},
     "DeleteLink": {"link_id": "$link"},
     "ResolveLink": {"entity": ("PRODUCT", "world")},
+    "GetCatalogue": {},
+    "PutCatalogue": {"catalogue": {"types": [{"key": "NEW", "task_groups": [{"key": "G", "tasks": [{"key": "T"}]}]}]}},
     "StartExecution": {"version_id": "$version", "input_json": INPUT},
     "StartExecution by template": {"template_id": "$template", "input_json": INPUT},
     "StartExecution by key": {"template_key": "world", "input_json": INPUT},
@@ -133,6 +136,7 @@ def build(api: Api) -> World:
     for _ in range(2):
         with refused("FAILED_PRECONDITION", "TEMPLATE_HAS_NO_ACTIVE_VERSION"):
             api.call("StartExecution", entity=entity("PRODUCT", "idle"))
+    api.call("PutCatalogue", catalogue={"types": [{"key": "WORLD"}]})
     ended = [
         api.call("StartExecution", version_id=spare, input_json="{}", request_id=id).execution.id
         for id in ("used-StartExecution", "second")
@@ -164,13 +168,23 @@ def outline(api: Api) -> list[Message]:
     """What changes with everything that a workspace has stored: every record with its etag, revision or digest."""
     templates = api.call("ListTemplates")
     versions = [api.call("ListVersions", template_id=template.id) for template in templates.templates]
-    return [templates, *versions, api.call("ListLinks"), api.call("ListExecutions")]
+    return [templates, *versions, *_catalogue(api), api.call("ListLinks"), api.call("ListExecutions")]
+
+
+def _catalogue(api: Api) -> list[Message]:
+    """The workspace's catalogue, if it has one."""
+    try:
+        return [api.call("GetCatalogue")]
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND:
+            raise
+        return []
 
 
 def everything(api: Api) -> list[Message]:
     """All that a workspace has stored, as its callers can read it."""
     lists = outline(api)
-    versions = [version.id for list in lists[1:-2] for version in list.versions]
+    versions = [version.id for list in lists for version in getattr(list, "versions", ())]
     executions = [execution.id for execution in lists[-1].executions]
     return [
         *lists,

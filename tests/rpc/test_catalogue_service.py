@@ -133,7 +133,11 @@ def task_groups(*groups: dict[str, Any]) -> dict[str, Any]:
         (types("A" * 129), "catalogue.types[0].key", "1 to 128"),
         ({"types": [{"key": "A", "name": "n" * 257}]}, "catalogue.types[0].name", "at most 256"),
         ({"types": [{"key": "A", "name": "\0"}]}, "catalogue.types[0].name", "NUL"),
-        (task_groups({"key": "G"}, {"key": "G"}), "catalogue.types[0].task_groups[1].key", "task_groups[0] has that key"),
+        (
+            task_groups({"key": "G"}, {"key": "G"}),
+            "catalogue.types[0].task_groups[1].key",
+            "task_groups[0] has that key",
+        ),
         (
             task_groups({"key": "G", "tasks": [{"key": "T"}, {"key": "T"}]}),
             "catalogue.types[0].task_groups[0].tasks[1].key",
