@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from service.definition.expressions import ExpressionError
-from service.definition.plan import Json, Step
+from service.definition.plan import Step
 from service.definition.schemas import violations
+from service.engine.attempts import may_retry, pause
 from service.engine.commands import RunTask, SetTimer
 from service.engine.observations import TaskCompleted, TaskFailed, TimerFired
 from service.engine.run import Run, Visit, describe
@@ -61,30 +62,12 @@ def _fail(run: Run, visit: Visit, failed: TaskFailed) -> None:
     if failed.attempt != visit.attempt:
         return
     error = failed.error
-    if not _may_retry(visit.step.settings["retry"], failed.attempt, error):
+    policy = visit.step.settings["retry"]
+    if not may_retry(policy, failed.attempt, error):
         run.fail(visit, **error)
         return
-    due = run.now + timedelta(seconds=_delay(visit.step.settings["retry"], failed.attempt))
+    due = run.now + timedelta(seconds=pause(policy, failed.attempt))
     run.note("ATTEMPT_FAILED", visit, error=error, due=due.isoformat())
-
-
-def _may_retry(policy: dict[str, Json], attempt: int, error: dict[str, Json]) -> bool:
-    names = {error["code"], error.get("category")}
-    if not error.get("retriable", True) or attempt >= policy["maxAttempts"]:
-        return False
-    if names & set(policy.get("nonRetryableErrors", ())):
-        return False
-    retryable = policy.get("retryableErrors")
-    return retryable is None or bool(names & set(retryable))
-
-
-def _delay(policy: dict[str, Json], attempt: int) -> float:
-    """Seconds between an attempt and the next: growing by the multiplier, up to the longest interval."""
-    try:
-        grown = policy["initialInterval"] * policy["backoffMultiplier"] ** (attempt - 1)
-    except OverflowError:
-        return float(policy["maxInterval"])
-    return float(min(grown, policy["maxInterval"]))
 
 
 def _try_again(run: Run, visit: Visit, fired: TimerFired) -> None:
