@@ -15,7 +15,7 @@ _WORTH_TELLING = 0.02
 def comparisons(rows: Sequence[Comparison]) -> str:
     """The figures, the ratios with their range over the rounds, and whether they reach their goals."""
     head = ["what", "callers", "Heddle", "bare", "ratio", "range", "goal", "verdict"]
-    return _table(head, [_row(row) for row in rows])
+    return table(head, [_row(row) for row in rows])
 
 
 def cpu(rows: Sequence[Comparison]) -> str:
@@ -25,7 +25,7 @@ def cpu(rows: Sequence[Comparison]) -> str:
         if row.figure == "rate":
             lines.append([row.what, str(row.callers), "Heddle", _shares(row.heddle)])
             lines.append(["", "", "bare", _shares(row.bare)])
-    return _table(["what", "callers", "of", "ms of CPU for one call, by process"], lines)
+    return table(["what", "callers", "of", "ms of CPU for one call, by process"], lines)
 
 
 def counts(rows: Iterable[Count]) -> str:
@@ -42,7 +42,18 @@ def counts(rows: Iterable[Count]) -> str:
         ]
         for row in rows
     ]
-    return _table(head, lines)
+    return table(head, lines)
+
+
+def table(head: list[str], lines: Iterable[list[str]]) -> str:
+    """Set lines out under a head, as Markdown."""
+    lines = list(lines)
+    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
+    # Markdown, so that it can be pasted into docs/performance.md as it is.
+    rows = [head, ["-" * width for width in widths], *lines]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    )
 
 
 def _row(row: Comparison) -> list[str]:
@@ -64,12 +75,3 @@ def _shares(bursts: Sequence[Burst]) -> str:
     parts = {part: median(burst.cpu[part] for burst in bursts) for part in bursts[0].cpu}
     told = {part.partition(":")[0]: share for part, share in parts.items() if share >= _WORTH_TELLING}
     return ", ".join(f"{part} {share:.2f}" for part, share in told.items())
-
-
-def _table(head: list[str], lines: list[list[str]]) -> str:
-    widths = [max(len(line[column]) for line in [head, *lines]) for column in range(len(head))]
-    # Markdown, so that it can be pasted into docs/performance.md as it is.
-    rows = [head, ["-" * width for width in widths], *lines]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    )

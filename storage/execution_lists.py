@@ -53,46 +53,43 @@ class Found:
     rest: str
 
 
-def page(workspace: str, wanted: Wanted, *, before: str, limit: int, reach: int = REACH) -> Found:
-    """List executions, newest first: at most `limit`, made before the one with the id `before` if that is given."""
-    statement = _statement(workspace, wanted, before, limit, reach)
-    rows = query(statement.sql, statement.values)
-    rest = rows[-1][0] if rows and rows[-1][1] else ""
-    return Found([Execution(*row[2:]) for row in rows if row[2] is not None], rest)
-
-
 @dataclass(frozen=True, slots=True)
-class _Sql:
+class Sql:
     """A piece of SQL with the values for its blanks."""
 
     sql: str
     values: tuple[Any, ...] = ()
 
 
-def _all(*conditions: _Sql) -> _Sql:
-    sql = " AND ".join(condition.sql for condition in conditions) or "true"
-    return _Sql(sql, tuple(value for condition in conditions for value in condition.values))
+def page(workspace: str, wanted: Wanted, *, before: str, limit: int, reach: int = REACH) -> Found:
+    """List executions, newest first: at most `limit`, made before the one with the id `before` if that is given."""
+    asked = statement(workspace, wanted, before=before, limit=limit, reach=reach)
+    rows = query(asked.sql, asked.values)
+    rest = rows[-1][0] if rows and rows[-1][1] else ""
+    return Found([Execution(*row[2:]) for row in rows if row[2] is not None], rest)
 
 
-def _statement(workspace: str, wanted: Wanted, before: str, limit: int, reach: int) -> _Sql:
-    """Look through the stretches, put what fits together, and get the rows of the newest.
+def statement(workspace: str, wanted: Wanted, *, before: str, limit: int, reach: int = REACH) -> Sql:
+    """Say how a page is read, for `page` and for those who want it explained.
+
+    It looks through the stretches, puts what fits together, and gets the rows of the newest.
 
     Where a stretch was not looked through to its end, nothing older than the last row looked at may be told: there may
     be more of that stretch before it. Such rows have the place `reach`; one that does not fit has no execution.
     """
-    own = _Sql("workspace = %s", (workspace,))
+    own = Sql("workspace = %s", (workspace,))
     span = _span(wanted, before)
     narrowing = _narrowing(wanted)
     first, others = narrowing[:1], narrowing[1:]
     if wanted.subject or not (first or wanted.statuses or wanted.phase):  # the index has neither status nor phase
-        stretches = _Sql("(VALUES (1)) AS s")
+        stretches = Sql("(VALUES (1)) AS s")
         others += _statuses(wanted)
     else:
         stretches = _stretches(wanted)
-        first = [*first, _Sql("status = s.status AND phase = s.phase")]
+        first = [*first, Sql("status = s.status AND phase = s.phase")]
     root, once = _root(own, wanted, span, others), _once(workspace, wanted)
     if root.sql:
-        first.append(_Sql("parent_id IS NOT NULL"))  # what its index has
+        first.append(Sql("parent_id IS NOT NULL"))  # what its index has
     scan, fits = _all(own, *first, *span), _all(*others)
     sql = f"""
         WITH seen AS MATERIALIZED (
@@ -110,33 +107,33 @@ def _statement(workspace: str, wanted: Wanted, before: str, limit: int, reach: i
         FROM newest LEFT JOIN executions e ON newest.fits AND e.workspace = %s AND e.id = newest.id
         ORDER BY newest.id DESC"""
     inner = (*stretches.values, *fits.values, *scan.values, reach, reach, limit, *once.values, *root.values)
-    return _Sql(sql, (*inner, reach, limit, reach, workspace))
+    return Sql(sql, (*inner, reach, limit, reach, workspace))
 
 
-def _narrowing(wanted: Wanted) -> list[_Sql]:
+def _narrowing(wanted: Wanted) -> list[Sql]:
     """What the executions must have beside status and phase; the first is read from its index."""
     pairs = {"subject": wanted.subject, "entity": wanted.entity}
     found = []
     for name in ("subject", "parent_id", "root_id", "correlation_id", "entity", "version_id", "template_id"):
         if name in pairs and (pair := pairs[name]):
-            found.append(_Sql(f"{name}_type = %s AND {name}_id = %s", pair))
+            found.append(Sql(f"{name}_type = %s AND {name}_id = %s", pair))
         elif name not in pairs and (value := getattr(wanted, name)):
-            found.append(_Sql(f"{name} = %s", (value,)))
+            found.append(Sql(f"{name} = %s", (value,)))
     return found
 
 
-def _span(wanted: Wanted, before: str) -> list[_Sql]:
+def _span(wanted: Wanted, before: str) -> list[Sql]:
     """Where the ids lie: they are made from the time of creation."""
     limits = [before] if before else []
     if wanted.created_before is not None:
         limits.append(ids.first_at(wanted.created_before))
-    span = [_Sql("id < %s", (min(limits),))] if limits else []
+    span = [Sql("id < %s", (min(limits),))] if limits else []
     if wanted.created_from is not None:
-        span.append(_Sql("id >= %s", (ids.first_at(wanted.created_from),)))
+        span.append(Sql("id >= %s", (ids.first_at(wanted.created_from),)))
     return span
 
 
-def _stretches(wanted: Wanted) -> _Sql:
+def _stretches(wanted: Wanted) -> Sql:
     """The pairs of status and phase that are wanted."""
     pairs = [
         (status, phase)
@@ -144,27 +141,32 @@ def _stretches(wanted: Wanted) -> _Sql:
         if status in (wanted.statuses or (status,)) and phase == (wanted.phase or phase)
     ]
     statuses, phases = [status for status, _ in pairs], [phase for _, phase in pairs]
-    return _Sql("unnest(%s::text[], %s::text[]) AS s(status, phase)", (statuses, phases))
+    return Sql("unnest(%s::text[], %s::text[]) AS s(status, phase)", (statuses, phases))
 
 
-def _statuses(wanted: Wanted) -> list[_Sql]:
+def _statuses(wanted: Wanted) -> list[Sql]:
     """Status and phase as conditions on each row."""
-    found = [_Sql("status = ANY(%s)", (sorted(wanted.statuses),))] if wanted.statuses else []
-    return [*found, _Sql("phase = %s", (wanted.phase,))] if wanted.phase else found
+    found = [Sql("status = ANY(%s)", (sorted(wanted.statuses),))] if wanted.statuses else []
+    return [*found, Sql("phase = %s", (wanted.phase,))] if wanted.phase else found
 
 
-def _root(own: _Sql, wanted: Wanted, span: list[_Sql], others: list[_Sql]) -> _Sql:
+def _root(own: Sql, wanted: Wanted, span: list[Sql], others: list[Sql]) -> Sql:
     """Add the root itself where the index by root is read, which has only what is below."""
     if not wanted.root_id or wanted.subject or wanted.parent_id:
-        return _Sql("")
-    itself = _Sql("id = %s AND root_id = id", (wanted.root_id,))
+        return Sql("")
+    itself = Sql("id = %s AND root_id = id", (wanted.root_id,))
     fits = _all(own, itself, *span, *_statuses(wanted), *others)
-    return _Sql(f"UNION ALL SELECT id, true, 0 FROM executions WHERE {fits.sql}", fits.values)
+    return Sql(f"UNION ALL SELECT id, true, 0 FROM executions WHERE {fits.sql}", fits.values)
 
 
-def _once(workspace: str, wanted: Wanted) -> _Sql:
+def _once(workspace: str, wanted: Wanted) -> Sql:
     """What can be told without looking at any row: a version that is not of the template has no execution of it."""
     if not (wanted.version_id and wanted.template_id):
-        return _Sql("true")
+        return Sql("true")
     sql = "EXISTS (SELECT FROM versions WHERE workspace = %s AND id = %s AND template_id = %s)"
-    return _Sql(sql, (workspace, wanted.version_id, wanted.template_id))
+    return Sql(sql, (workspace, wanted.version_id, wanted.template_id))
+
+
+def _all(*conditions: Sql) -> Sql:
+    sql = " AND ".join(condition.sql for condition in conditions) or "true"
+    return Sql(sql, tuple(value for condition in conditions for value in condition.values))

@@ -244,7 +244,7 @@ def large(own_database):
 
 def explained(wanted, before=""):
     """The plan by which a page is read, as it went."""
-    statement = execution_lists._statement("default", wanted, before, 51, execution_lists.REACH)
+    statement = execution_lists.statement("default", wanted, before=before, limit=51)
     (plan,) = query(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement.sql}", statement.values)[0]
     return plan[0]["Plan"]
 
@@ -309,7 +309,7 @@ def test_the_lowest_id_of_an_instant_divides_what_was_before_from_what_was_after
 
 
 def test_a_list_tells_every_column():
-    statement = execution_lists._statement("w", Wanted(), "", 1, 1)
+    statement = execution_lists.statement("w", Wanted(), before="", limit=1)
 
     assert all(
         f"e.{field.name}" in statement.sql

@@ -1,0 +1,212 @@
+"""Lists among a million executions: `python -m bench.lists`.
+
+For every way to narrow a list it tells the index that pages are read from, and what the first and the last page cost;
+then what the indexes cost those who write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg2
+
+from bench import writes
+from bench.million import MANY, load
+from bench.printing import table
+from service.embedded import ports, postgres
+from service.embedded.problem import Problem
+from service.embedded.supervising import Supervisor
+from service.embedded.waiting import Waiter
+from storage import database, execution_lists
+from storage.database import query
+from storage.execution_lists import Wanted
+from storage.migrating import migrate
+
+WORKSPACE = "default"
+PAGE = 50
+ROUNDS = 25
+
+TEMPLATE, VERSION = "t3", "t3v2"
+CASES: dict[str, Wanted] = {
+    "nothing": Wanted(),
+    "template": Wanted(template_id=TEMPLATE),
+    "version": Wanted(version_id=VERSION),
+    "status COMPLETED (8 of 10)": Wanted(statuses=frozenset({"COMPLETED"})),
+    "status FAILED (1 of 1,000)": Wanted(statuses=frozenset({"FAILED"})),
+    "statuses FAILED, CANCELLED": Wanted(statuses=frozenset({"FAILED", "CANCELLED"})),
+    "phase WAITING_FOR_INPUT": Wanted(phase="WAITING_FOR_INPUT"),
+    "phase PAUSED (1 of 10,000)": Wanted(phase="PAUSED"),
+    "template, status FAILED": Wanted(template_id=TEMPLATE, statuses=frozenset({"FAILED"})),
+    "template, phase WAITING_FOR_INPUT": Wanted(template_id=TEMPLATE, phase="WAITING_FOR_INPUT"),
+    "version, status STARTED": Wanted(version_id=VERSION, statuses=frozenset({"STARTED"})),
+    "template, version": Wanted(template_id=TEMPLATE, version_id=VERSION),
+    "template, version of another": Wanted(template_id="t4", version_id=VERSION),
+    "entity": Wanted(entity=("PRODUCT", "p-3")),
+    "entity, status FAILED": Wanted(entity=("PRODUCT", "p-3"), statuses=frozenset({"FAILED"})),
+    "subject": Wanted(subject=("SERVICE_REQUEST", "sr-500000")),
+    "correlation (20)": Wanted(correlation_id="order-7000"),
+    "correlation (100,000)": Wanted(correlation_id="nightly"),
+    "correlation (100,000), status STARTED": Wanted(correlation_id="nightly", statuses=frozenset({"STARTED"})),
+    "parent of 10,000": Wanted(parent_id="{batch}"),
+    "parent of 10,000, status FAILED": Wanted(parent_id="{batch}", statuses=frozenset({"FAILED"})),
+    "root of 10,000, phase RUNNING": Wanted(root_id="{batch}", phase="RUNNING"),
+    "root of 4": Wanted(root_id="{small}"),
+    "one day": Wanted(created_from=datetime(2026, 2, 1, tzinfo=UTC), created_before=datetime(2026, 2, 2, tzinfo=UTC)),
+    "one day, phase WAITING_FOR_INPUT": Wanted(
+        created_from=datetime(2026, 2, 1, tzinfo=UTC),
+        created_before=datetime(2026, 2, 2, tzinfo=UTC),
+        phase="WAITING_FOR_INPUT",
+    ),
+    "one day, template, status FAILED": Wanted(
+        created_from=datetime(2026, 2, 1, tzinfo=UTC),
+        created_before=datetime(2026, 2, 2, tzinfo=UTC),
+        template_id=TEMPLATE,
+        statuses=frozenset({"FAILED"}),
+    ),
+    "entity, template": Wanted(entity=("PRODUCT", "p-3"), template_id=TEMPLATE),
+    "correlation (100,000), entity": Wanted(correlation_id="nightly", entity=("PRODUCT", "p-3")),
+    "correlation (100,000), entity of none": Wanted(correlation_id="nightly", entity=("PRODUCT", "none")),
+}
+"""What lists are narrowed by; "{…}" is an execution that `bench.million` names."""
+
+_NAMED = "SELECT correlation_id, id FROM executions WHERE correlation_id IN ('batch', 'small')"
+
+
+@dataclass(frozen=True)
+class Read:
+    """What one page costs."""
+
+    milliseconds: float
+    buffers: int
+    executions: int
+    indexes: tuple[str, ...]
+
+
+def main() -> int:
+    """Load, explain, measure and print."""
+    parser = argparse.ArgumentParser(prog="bench.lists", description=__doc__)
+    parser.add_argument("--executions", type=int, default=MANY, help=f"how many to load; {MANY:,} when left out")
+    many = parser.parse_args().executions
+    began = time.monotonic()
+    try:
+        with _server() as server:
+            url = _loaded(server, "lists", many)
+            _say(f"{many:,} executions, loaded in {time.monotonic() - began:.0f} s\n")
+            database.connect(url)
+            named: dict[str, str] = dict(query(_NAMED))
+            _say(table(["narrowed by", "index", "first page", "last page", "buffers", "found"], _lines(named)))
+            plain = _loaded(server, "plain", many)
+            writes.without_indexes_for_lists(plain)
+            _say("\n" + table(["write", "indexes before", "now", "ratio", "range"], writes.measure(plain, url)))
+    except Problem as problem:
+        print(f"bench.lists: {problem}", file=sys.stderr)
+        return 1
+    _say(f"\n{time.monotonic() - began:.0f} s")
+    return 0
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Start a PostgreSQL as `heddle dev` has it; gives the url of an empty database."""
+    with tempfile.TemporaryDirectory(prefix="heddle-bench-") as folder:
+        home, waiter, supervisor = Path(folder), Waiter(), Supervisor()
+        home.chmod(0o711)  # PostgreSQL's user has to pass through
+        log = home / "postgres.log"
+        cluster = postgres.prepare(home, port=ports.free(), log=log, durable=True, waiter=waiter)
+        try:
+            (process,) = supervisor.keep(cluster.start)
+            cluster.await_ready(process, waiter)
+            yield cluster.url("postgres")
+        finally:
+            supervisor.end()
+
+
+def _loaded(server: str, name: str, many: int) -> str:
+    url = postgres.create_database(server, name)
+    migrate(url)
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    load(connection.cursor(), many)
+    connection.close()
+    return url
+
+
+def _lines(named: dict[str, str]) -> Iterator[list[str]]:
+    for name, case in CASES.items():
+        wanted = _named(case, named)
+        first, last = _read(wanted, ""), _read(wanted, _last_position(wanted))
+        indexes = dict.fromkeys((*first.indexes, *last.indexes))
+        yield [
+            name,
+            ", ".join(index.removeprefix("executions_") for index in indexes),
+            f"{first.milliseconds:.2f} ms",
+            f"{last.milliseconds:.2f} ms",
+            f"{first.buffers:,} / {last.buffers:,}",
+            f"{first.executions} / {last.executions}",
+        ]
+
+
+def _named(wanted: Wanted, named: dict[str, str]) -> Wanted:
+    values = {name: getattr(wanted, name) for name in Wanted.__slots__}
+    return Wanted(**{name: _name(value, named) for name, value in values.items()})
+
+
+def _name(value: Any, named: dict[str, str]) -> Any:
+    return value.format(**named) if isinstance(value, str) else value
+
+
+def _read(wanted: Wanted, before: str) -> Read:
+    """Read one page as the service does, many times; then have it explained."""
+    taken = [
+        _timed(lambda: execution_lists.page(WORKSPACE, wanted, before=before, limit=PAGE + 1)) for _ in range(ROUNDS)
+    ]
+    found = execution_lists.page(WORKSPACE, wanted, before=before, limit=PAGE + 1)
+    asked = execution_lists.statement(WORKSPACE, wanted, before=before, limit=PAGE + 1)
+    ((plans,),) = query(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked.sql}", asked.values)
+    plan = plans[0]["Plan"]
+    scans = [node["Index Name"] for node in _nodes(plan) if "Index Name" in node]
+    found_by = [name for name in scans if name.startswith("executions_") and name != "executions_pkey"]
+    buffers = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return Read(median(taken), buffers, min(PAGE, len(found.executions)), tuple(found_by or ["executions_pkey"]))
+
+
+def _last_position(wanted: Wanted) -> str:
+    """Find after which execution the last page begins; empty when it is the first as well."""
+    before, ids = "", [""]
+    while True:
+        found = execution_lists.page(WORKSPACE, wanted, before=before, limit=10_000, reach=sys.maxsize).executions
+        ids += [execution.id for execution in found]
+        if len(found) < 10_000:
+            return ids[max(0, len(ids) - 1 - PAGE)]
+        before, ids = ids[-1], ids[-1 - PAGE :]
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
+
+
+def _timed(call: Callable[[], object]) -> float:
+    """Milliseconds that a call takes."""
+    began = time.perf_counter()
+    call()
+    return (time.perf_counter() - began) * 1000
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
