@@ -25,7 +25,11 @@ _PHASES = ("NONE", "RUNNING", "WAITING_FOR_EVENT", "WAITING_FOR_INPUT", "PAUSED"
 _PAIRS = [*((status, "NONE") for status in sorted(ENDED)), *((status, phase) for status in _OPEN for phase in _PHASES)]
 """Every status with the phases that go with it; the database lets nothing else in."""
 
-_LIGHT = ", ".join({"input": "''", "output": "NULL"}.get(field.name, f"e.{field.name}") for field in fields(Execution))
+LIGHT = ", ".join(
+    {"input": "'' AS input", "output": "NULL::text AS output"}.get(column.name, f"e.{column.name}")
+    for column in fields(Execution)
+)
+"""The columns of an execution `e` in a list, which leaves the values out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,7 @@ def statement(workspace: str, wanted: Wanted, *, before: str, limit: int, reach:
             SELECT id, fits, place FROM seen
             WHERE id >= (SELECT coalesce(max(id), '') FROM seen WHERE place = %s) ORDER BY id DESC LIMIT %s
         )
-        SELECT newest.id, newest.place = %s, {_LIGHT}
+        SELECT newest.id, newest.place = %s, {LIGHT}
         FROM newest LEFT JOIN executions e ON newest.fits AND e.workspace = %s AND e.id = newest.id
         ORDER BY newest.id DESC"""
     inner = (*stretches.values, *fits.values, *scan.values, reach, reach, limit, *once.values, *root.values)

@@ -36,7 +36,7 @@ from service.rpc.status import rpc
 from service.starting import Order, Starter
 from service.syncing import Syncer
 from service.watching import Watchers
-from storage import execution_lists, step_runs
+from storage import execution_lists, step_runs, trees
 
 MAX_INPUT = 256 * 1024
 """Bytes of an execution's input."""
@@ -73,6 +73,17 @@ class ExecutionService(ExecutionServiceServicer):
         items, token = page.cut(found.executions, lambda execution: execution.id, rest=found.rest)
         messages = [execution_message(execution, with_values=False) for execution in items]
         return pb.ListExecutionsResponse(executions=messages, next_page_token=token)
+
+    @rpc
+    def GetExecutionTree(self, request: pb.GetExecutionTreeRequest, call: Call) -> pb.GetExecutionTreeResponse:
+        page = Page.asked(request, call)
+        top = acting.get(call.workspace, fields.required("execution_id", request.execution_id))
+        found = trees.page(call.workspace, top, after=page.after, limit=page.limit)
+        if found is None:
+            raise page.lost()
+        items, token = page.cut(found, lambda execution: execution.id)
+        messages = [execution_message(execution, with_values=False) for execution in items]
+        return pb.GetExecutionTreeResponse(executions=messages, next_page_token=token)
 
     @rpc
     def WatchExecution(self, request: pb.WatchExecutionRequest, call: Call) -> Iterator[pb.WatchExecutionResponse]:

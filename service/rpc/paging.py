@@ -50,6 +50,10 @@ class Page:
             return items, self._token_of(rest) if rest else ""
         return items[: self.size], self._token_of(position(items[self.size - 1]))
 
+    def lost(self) -> Invalid:
+        """Say that the item at which the page before ended is gone, and with it the place to go on."""
+        return _refused("leads on behind something that has been deleted: begin with an empty token")
+
     def _token_of(self, position: str) -> str:
         return _token(_seal(self._list, position.encode()) + position.encode())
 
@@ -76,11 +80,11 @@ def _opened(request: Any, call: Call) -> tuple[str, bytes]:
             return position.decode(), of_list
     except ValueError:
         pass
-    raise Invalid(
-        "PAGE_TOKEN_INVALID",
-        "page_token was not made by this list: take next_page_token from an answer to the same request",
-        field="page_token",
-    )
+    raise _refused("was not made by this list: take next_page_token from an answer to the same request")
+
+
+def _refused(why: str) -> Invalid:
+    return Invalid("PAGE_TOKEN_INVALID", f"page_token {why}", field="page_token")
 
 
 def _token(raw: bytes) -> str:

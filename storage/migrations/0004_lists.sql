@@ -19,6 +19,11 @@ CREATE INDEX executions_by_correlation ON executions (workspace, correlation_id,
 CREATE INDEX executions_by_root ON executions (workspace, root_id, status, phase, id) WHERE parent_id IS NOT NULL;
 CREATE INDEX executions_of_parent ON executions (workspace, parent_id, status, phase, id) WHERE parent_id IS NOT NULL;
 
+-- The children of one parent in their order, for trees; and those of one step run side by side.
+DROP INDEX executions_by_parent;
+CREATE INDEX executions_by_parent ON executions (workspace, parent_id, parent_step_id, parent_visit, parent_item, id)
+    WHERE parent_id IS NOT NULL;
+
 -- Every start by an entity, as it went: which execution came of it, or why none did. A record outlives its execution.
 -- Its id is that of the execution, or would have been.
 CREATE TABLE trigger_records (

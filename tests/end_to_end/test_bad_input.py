@@ -451,6 +451,7 @@ FILTERS = {
     "ListExecutions": {"statuses": ["STATUS_COMPLETED"]},
     "ListStepRuns": {"status": "STATUS_COMPLETED"},
     "ListLedgerEntries": {"after_number": 1},
+    "GetExecutionTree": {"execution_id": "$execution"},
     "ListTriggerRecords": {"outcome": "OUTCOME_REFUSED"},
 }
 

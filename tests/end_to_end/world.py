@@ -67,6 +67,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "WatchExecution": {"execution_id": "$execution"},
     "CancelExecution": {"execution_id": "$execution"},
     "DeleteExecution": {"execution_id": "$completed"},
+    "GetExecutionTree": {"execution_id": "$family"},
     "RetryExecution": {"execution_id": "$failed"},
     "SyncExecution": {"execution_id": "$execution"},
     "GetExecution by subject": {"subject": {"type": "CASE", "id": "world"}},
@@ -146,6 +147,8 @@ def build(api: Api) -> World:
     subject = {"type": "CASE", "id": "world"}
     execution = api.call("StartExecution", version_id=version, input_json=INPUT, subject=subject).execution.id
     failed = api.start(FAILING).execution.id
+    family = api.start(family_of(spare)).execution.id
+    await_children(api, family)
     return {
         "template": template,
         "archived_template": archived.template_id,
@@ -161,7 +164,27 @@ def build(api: Api) -> World:
         "cancelled": ended[1],
         "execution": execution,
         "failed": failed,
+        "family": family,
     }
+
+
+def family_of(child_version_id: str) -> dict[str, Any]:
+    """A definition of executions that have two children each."""
+    step = {
+        "type": "sys.sub_workflow",
+        "mode": "BATCH",
+        "childWorkflowTemplateVersionId": child_version_id,
+        "iterable": {"type": "EXPRESSION", "expr": {"src": "[1, 2]"}},
+        "inputMapping": [],
+    }
+    return definition("start > children; children > end", name="Family", children=step)
+
+
+def await_children(api: Api, id: str) -> list[str]:
+    """Wait until the children of an execution have started, and it knows; gives their ids by item."""
+    api.await_that(id, lambda _: "CHILDREN_STARTED" in [entry["type"] for entry in api.ledger(id)])
+    children = api.call("ListExecutions", parent_execution_id=id).executions
+    return [child.id for child in sorted(children, key=lambda child: child.item)]
 
 
 def outline(api: Api) -> list[Message]:

@@ -190,8 +190,8 @@ def test_links_that_change_places_while_both_templates_are_deleted_do_not_block_
             time.sleep(0.3)
         outcomes = [call.result() for call in [*moves, *deletions]]
 
-    assert reasons(outcomes) == []
-    assert not api.call("ListLinks").links  # moved first, and deleted with their new templates
+    assert reasons(outcomes) in ([], ["LINK_NOT_FOUND"])  # the second to move may have gone with its old template
+    assert not api.call("ListLinks").links  # either way each went with a template
 
 
 @ROUNDS

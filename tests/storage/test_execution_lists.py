@@ -58,12 +58,13 @@ def add_templates(workspace, count):
     )
 
 
-def add(rows):
-    """Store executions, each a dictionary of the columns that matter here."""
+def add(rows, *more):
+    """Store executions, each a dictionary of the columns that matter here, and of more."""
+    columns = [*COLUMNS, *more]
     query(
-        f"INSERT INTO executions ({', '.join(COLUMNS)}, request_id, request_digest, name, plan_digest, input, "
+        f"INSERT INTO executions ({', '.join(columns)}, request_id, request_digest, name, plan_digest, input, "
         "last_number, update_time, launch_state) "
-        f"SELECT {', '.join(f'r.{name}' for name in COLUMNS)}, r.id, '', '', 'p', '{{}}', 1, r.create_time, "
+        f"SELECT {', '.join(f'r.{name}' for name in columns)}, r.id, '', '', 'p', '{{}}', 1, r.create_time, "
         "CASE WHEN r.status = 'CREATED' THEN '{}' END "
         "FROM json_populate_recordset(NULL::executions, %s) r",
         (json.dumps(rows, default=str),),

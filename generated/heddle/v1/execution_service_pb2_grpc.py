@@ -52,6 +52,11 @@ class ExecutionServiceStub:
                 request_serializer=heddle_dot_v1_dot_execution__service__pb2.ListExecutionsRequest.SerializeToString,
                 response_deserializer=heddle_dot_v1_dot_execution__service__pb2.ListExecutionsResponse.FromString,
                 _registered_method=True)
+        self.GetExecutionTree = channel.unary_unary(
+                '/heddle.v1.ExecutionService/GetExecutionTree',
+                request_serializer=heddle_dot_v1_dot_execution__service__pb2.GetExecutionTreeRequest.SerializeToString,
+                response_deserializer=heddle_dot_v1_dot_execution__service__pb2.GetExecutionTreeResponse.FromString,
+                _registered_method=True)
         self.WatchExecution = channel.unary_stream(
                 '/heddle.v1.ExecutionService/WatchExecution',
                 request_serializer=heddle_dot_v1_dot_execution__service__pb2.WatchExecutionRequest.SerializeToString,
@@ -116,6 +121,19 @@ class ExecutionServiceServicer:
         executions than asked for, even none, while `next_page_token` leads on; only an empty token ends the list.
 
         Errors: none but those of every rpc.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExecutionTree(self, request, context):
+        """Gets an execution and all below it, page by page in the order of a tree: each before its children, those by step,
+        visit and item. `depth` and `parent_execution_id` give the tree its shape. Inputs and outputs are left out.
+
+        Children that come, or go, while pages are read are in the later pages, or are not.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID, also when the execution at which the
+        page before ended has been deleted).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,6 +219,11 @@ def add_ExecutionServiceServicer_to_server(servicer, server):
                     servicer.ListExecutions,
                     request_deserializer=heddle_dot_v1_dot_execution__service__pb2.ListExecutionsRequest.FromString,
                     response_serializer=heddle_dot_v1_dot_execution__service__pb2.ListExecutionsResponse.SerializeToString,
+            ),
+            'GetExecutionTree': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExecutionTree,
+                    request_deserializer=heddle_dot_v1_dot_execution__service__pb2.GetExecutionTreeRequest.FromString,
+                    response_serializer=heddle_dot_v1_dot_execution__service__pb2.GetExecutionTreeResponse.SerializeToString,
             ),
             'WatchExecution': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchExecution,
@@ -312,6 +335,33 @@ class ExecutionService:
             '/heddle.v1.ExecutionService/ListExecutions',
             heddle_dot_v1_dot_execution__service__pb2.ListExecutionsRequest.SerializeToString,
             heddle_dot_v1_dot_execution__service__pb2.ListExecutionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExecutionTree(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/heddle.v1.ExecutionService/GetExecutionTree',
+            heddle_dot_v1_dot_execution__service__pb2.GetExecutionTreeRequest.SerializeToString,
+            heddle_dot_v1_dot_execution__service__pb2.GetExecutionTreeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,15 @@ class ExecutionServiceStub:
 
     Errors: none but those of every rpc.
     """
+    GetExecutionTree: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionTreeRequest, _execution_service_pb2.GetExecutionTreeResponse]
+    """Gets an execution and all below it, page by page in the order of a tree: each before its children, those by step,
+    visit and item. `depth` and `parent_execution_id` give the tree its shape. Inputs and outputs are left out.
+
+    Children that come, or go, while pages are read are in the later pages, or are not.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID, also when the execution at which the
+    page before ended has been deleted).
+    """
     WatchExecution: _grpc.UnaryStreamMultiCallable[_execution_service_pb2.WatchExecutionRequest, _execution_service_pb2.WatchExecutionResponse]
     """Streams what happens to an execution: first what its ledger has after `after_number`, then what is added.
 
@@ -135,6 +144,15 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     executions than asked for, even none, while `next_page_token` leads on; only an empty token ends the list.
 
     Errors: none but those of every rpc.
+    """
+    GetExecutionTree: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.GetExecutionTreeRequest, _execution_service_pb2.GetExecutionTreeResponse]  # type: ignore[assignment]
+    """Gets an execution and all below it, page by page in the order of a tree: each before its children, those by step,
+    visit and item. `depth` and `parent_execution_id` give the tree its shape. Inputs and outputs are left out.
+
+    Children that come, or go, while pages are read are in the later pages, or are not.
+
+    Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID, also when the execution at which the
+    page before ended has been deleted).
     """
     WatchExecution: _aio.UnaryStreamMultiCallable[_execution_service_pb2.WatchExecutionRequest, _execution_service_pb2.WatchExecutionResponse]  # type: ignore[assignment]
     """Streams what happens to an execution: first what its ledger has after `after_number`, then what is added.
@@ -226,6 +244,21 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         executions than asked for, even none, while `next_page_token` leads on; only an empty token ends the list.
 
         Errors: none but those of every rpc.
+        """
+
+    @_abc_1.abstractmethod
+    def GetExecutionTree(
+        self,
+        request: _execution_service_pb2.GetExecutionTreeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_service_pb2.GetExecutionTreeResponse, _abc.Awaitable[_execution_service_pb2.GetExecutionTreeResponse]]:
+        """Gets an execution and all below it, page by page in the order of a tree: each before its children, those by step,
+        visit and item. `depth` and `parent_execution_id` give the tree its shape. Inputs and outputs are left out.
+
+        Children that come, or go, while pages are read are in the later pages, or are not.
+
+        Errors: NOT_FOUND (EXECUTION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID, also when the execution at which the
+        page before ended has been deleted).
         """
 
     @_abc_1.abstractmethod
