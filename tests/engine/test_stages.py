@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from service.definition.plan import Plan, StepGroup
 from service.domain.step_run import Standing
@@ -12,6 +14,8 @@ from service.engine.observations import Cancelled, StepUpdated, TaskFailed
 from service.engine.projecting import project
 from service.engine.stages import progress
 from tests.engine.graphs import Player, a_plan
+from tests.engine.random_plans import plans
+from tests.engine.test_random_plans import happenings
 
 
 def grouped(picture: str, groups: dict[str, str], **steps) -> Plan:
@@ -225,3 +229,28 @@ def test_the_steps_of_a_group_stand_in_their_order_with_the_visit_that_tells_mos
         ("b", "PENDING", 0),
         ("a", "WAITING", 1),
     ]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(plans(), st.data())
+def test_a_stage_that_was_completed_or_bypassed_comes_again_only_by_a_way_back(plan, data):
+    plan = replace(plan, groups=tuple(StepGroup(step.id, step.id, (step.id,)) for step in plan.steps))
+    back = {t.id for t in plan.transitions if t.target not in plan.forward[t.source]}
+    player = Player(plan, data.draw(st.fixed_dictionaries({"p": st.booleans(), "q": st.booleans()})))
+    for _ in range(20):
+        before = behind(player)
+        choices = [choice for choice in happenings(player) if not isinstance(choice, StepUpdated)]
+        if not choices:
+            break
+        outcome = player.see(data.draw(st.sampled_from(choices)))
+        went_back = any(taken in back for entry in outcome.entries for taken in entry.data.get("taken", ()))
+        if not went_back and not player.state.arrived and player.is_open:
+            assert before <= behind(player)
+
+
+def behind(player: Player) -> set[str]:
+    """The groups that a player's execution is through with; none while it holds tokens, which no row tells of."""
+    if player.state.arrived:
+        return set()
+    found = progress(player.plan, {"OPEN": "STARTED"}.get(player.state.status, player.state.status), standings(player))
+    return {view.group.id for view in found.groups if view.status == "COMPLETED" or view.bypassed}
