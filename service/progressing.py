@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from service.acting import get
 from service.domain.execution import Execution
-from service.engine.stages import Progress, progress
+from service.engine.stages import Progress, has_children_open, progress
 from service.plans import Plans
-from storage import step_runs
+from storage import families, step_runs
 from storage.database import connection
 
 
@@ -16,4 +16,5 @@ def progress_of(workspace: str, execution_id: str, plans: Plans) -> tuple[Execut
         execution = get(workspace, execution_id)
         plan = plans.get(workspace, execution.plan_digest)
         status, standings = step_runs.standings(workspace, execution_id) or (execution.status, [])
-    return execution, progress(plan, status, standings)
+        children_wait = has_children_open(plan, standings) and families.children_await_input(workspace, execution_id)
+    return execution, progress(plan, status, standings, children_wait=children_wait)

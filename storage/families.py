@@ -160,6 +160,16 @@ def open_children(workspace: str, parent_id: str, most: int) -> list[str]:
     return [id for (id,) in rows]
 
 
+def children_await_input(workspace: str, parent_id: str) -> bool:
+    """Tell whether an execution has open children and each of them waits for somebody to complete a step."""
+    rows = query(
+        "SELECT count(*) > 0 AND bool_and(phase = 'WAITING_FOR_INPUT') FROM executions "
+        "WHERE workspace = %s AND parent_id = %s AND status IN ('CREATED', 'STARTED')",
+        (workspace, parent_id),
+    )
+    return bool(rows[0][0])
+
+
 def summaries(workspace: str, parent_id: str, step_id: str, visit: int, most: int) -> list[Summary]:
     """List the children of a step run's latest try by item, up to a number."""
     place = (workspace, parent_id, step_id, visit)

@@ -25,6 +25,7 @@ _UNDER_WAY = frozenset({"RUNNING", "WAITING"})
 _OPEN = _UNDER_WAY | {"PENDING", "DISABLED"}
 _LOST = frozenset({"FAILED", "CANCELLED", "SKIPPED"})
 _NEVER_BEGAN = frozenset({"PENDING", "DISABLED", "SKIPPED"})
+_SUB_WORKFLOW = "sys.sub_workflow"
 _BROKEN_OFF = frozenset({"FAILED", "CANCELLED", "FAILED_TO_START"})
 
 
@@ -55,11 +56,16 @@ class Progress:
     groups: tuple[GroupView, ...]
 
 
-def progress(plan: Plan, status: str, standings: Iterable[Standing]) -> Progress:
-    """Derive how far an execution of a status has come."""
+def progress(plan: Plan, status: str, standings: Iterable[Standing], *, children_wait: bool = False) -> Progress:
+    """Derive how far an execution of a status has come; `children_wait` tells that all its open children wait too."""
     case = _Case(plan, status, standings)
     groups = tuple(_group(case, group) for group in plan.groups)
-    return Progress(_overall(case, groups), groups)
+    return Progress(_overall(case, groups, children_wait=children_wait), groups)
+
+
+def has_children_open(plan: Plan, standings: Iterable[Standing]) -> bool:
+    """Tell whether a sub-workflow step is under way."""
+    return any(one.status in _UNDER_WAY and plan.step[one.step_id].type == _SUB_WORKFLOW for one in standings)
 
 
 class _Case:
@@ -111,13 +117,14 @@ def _group(case: _Case, group: StepGroup) -> GroupView:
     return GroupView(group, status, status == NOT_STARTED and is_done, steps)
 
 
-def _overall(case: _Case, groups: Sequence[GroupView]) -> str:
+def _overall(case: _Case, groups: Sequence[GroupView], *, children_wait: bool) -> str:
     if case.is_broken_off:
         return BLOCKED
     if case.status == "COMPLETED":
         return COMPLETED
     working = {view.step.type for view in case.steps.values() if view.status in _UNDER_WAY}
-    if any(kinds.KINDS[type].is_human for type in working) and not any(_works(type) for type in working):
+    waiting = {type for type in working if kinds.KINDS[type].is_human or (type == _SUB_WORKFLOW and children_wait)}
+    if waiting and not any(KINDS[type].waits_for == "RUNNING" for type in working - waiting):
         return AWAITING_CUSTOMER_INPUT
     if not working and any(view.status == "DISABLED" for view in case.steps.values()):
         return BLOCKED
@@ -127,11 +134,6 @@ def _overall(case: _Case, groups: Sequence[GroupView]) -> str:
     else:
         has_begun = any(not kinds.KINDS[step.type].is_special for step in begun)
     return IN_PROGRESS if has_begun else SUBMITTED
-
-
-def _works(type: str) -> bool:
-    """Tell whether steps of a type go on by themselves."""
-    return KINDS[type].waits_for == "RUNNING"
 
 
 def _has_begun(visits: Iterable[Standing]) -> bool:

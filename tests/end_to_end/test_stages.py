@@ -98,6 +98,44 @@ def test_a_switched_off_step_blocks_its_stage_until_it_is_set_free(api: Api):
     assert stages(api, id) == "BLOCKED one=BLOCKED two=NOT_STARTED"
 
 
+def test_a_stage_of_children_is_in_progress_until_they_are_done_and_waits_when_they_all_do(api: Api):
+    work = {"task": "nobody_does", "taskQueue": "nobody"}
+    child = api.publish(definition("start > a; a > b; b > end", name="Child"), activate=False)
+    batch = {
+        "type": "sys.sub_workflow",
+        "mode": "BATCH",
+        "childWorkflowTemplateVersionId": child.id,
+        "iterable": {"type": "EXPRESSION", "expr": {"src": "[1, 2]"}},
+    }
+    document = grouped("start > dsc; dsc > file; file > end", {"certificates": "dsc", "filing": "file"}, dsc=batch)
+    id = api.start(document).execution.id
+    await_stages(api, id, "AWAITING_CUSTOMER_INPUT certificates=IN_PROGRESS filing=NOT_STARTED")
+
+    for one in api.call("ListExecutions", parent_execution_id=id).executions:
+        api.complete(one.id, "a")
+        assert stages(api, id) == "AWAITING_CUSTOMER_INPUT certificates=IN_PROGRESS filing=NOT_STARTED"
+        api.complete(one.id, "b")
+    await_stages(api, id, "AWAITING_CUSTOMER_INPUT certificates=COMPLETED filing=IN_PROGRESS")
+
+    busy = api.publish(definition("start > task; task > end", name="Busy", task=work), activate=False)
+    document["steps"][1]["childWorkflowTemplateVersionId"] = busy.id
+    id = api.start(document).execution.id
+    await_stages(api, id, "IN_PROGRESS certificates=IN_PROGRESS filing=NOT_STARTED")
+    api.await_that(id, lambda _: len(api.call("ListExecutions", parent_execution_id=id).executions) == 2)
+    assert stages(api, id) == "IN_PROGRESS certificates=IN_PROGRESS filing=NOT_STARTED"
+    api.call("CancelExecution", execution_id=api.call("ListExecutions", parent_execution_id=id).executions[0].id)
+
+    await_stages(api, id, "BLOCKED certificates=BLOCKED filing=NOT_STARTED")
+    api.call("RetryExecution", execution_id=id)
+
+    await_stages(api, id, "IN_PROGRESS certificates=IN_PROGRESS filing=NOT_STARTED")
+
+
+def await_stages(api: Api, id: str, wanted: str) -> None:
+    """Wait until the stages of an execution are as wanted."""
+    api.await_that(id, lambda _: stages(api, id) == wanted)
+
+
 def test_the_groups_of_an_execution_show_their_steps(api: Api):
     document = grouped("start > xs; xs > b if false, a; a > c; b > c; c > end", {"one": "a c", "two": "b"})
     id = api.start(document).execution.id

@@ -220,6 +220,28 @@ def test_rows_tell_how_far_it_is(status, rows, told):
     assert " ".join([found.overall, *groups]) == told
 
 
+@pytest.mark.parametrize(
+    ("rows", "children_wait", "overall"),
+    [
+        ([("sub", "RUNNING", 1)], False, "IN_PROGRESS"),
+        ([("sub", "RUNNING", 1)], True, "AWAITING_CUSTOMER_INPUT"),
+        ([("sub", "RUNNING", 1), ("a", "WAITING", 1)], False, "IN_PROGRESS"),
+        ([("sub", "RUNNING", 1), ("a", "WAITING", 1)], True, "AWAITING_CUSTOMER_INPUT"),
+        ([("sub", "RUNNING", 1), ("task", "RUNNING", 1)], True, "IN_PROGRESS"),
+        ([("sub", "DISABLED", 1)], False, "BLOCKED"),
+    ],
+)
+def test_a_case_waits_for_the_customer_when_all_its_children_do(rows, children_wait, overall):
+    plan = grouped("start > ps; ps > sub, a, task; sub > pj; a > pj; task > pj; pj > end", {"one": "sub"})
+    steps = tuple(replace(step, type="sys.sub_workflow") if step.id == "sub" else step for step in plan.steps)
+
+    found = progress(
+        replace(plan, steps=steps), "STARTED", [Standing(*row) for row in rows], children_wait=children_wait
+    )
+
+    assert found.overall == overall
+
+
 def test_the_steps_of_a_group_stand_in_their_order_with_the_visit_that_tells_most():
     plan = grouped(TWO, {"one": "b a"})
 

@@ -26,7 +26,7 @@ class _CaseStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseStatus
     CASE_STATUS_UNSPECIFIED: _CaseStatus.ValueType  # 0
     """Never sent."""
     CASE_STATUS_AWAITING_CUSTOMER_INPUT: _CaseStatus.ValueType  # 1
-    """Nothing goes on until a person completes a step."""
+    """Nothing goes on until a person completes a step, of the execution or of each of its open children."""
     CASE_STATUS_SUBMITTED: _CaseStatus.ValueType  # 2
     """It was taken in; no stage has begun."""
     CASE_STATUS_IN_PROGRESS: _CaseStatus.ValueType  # 3
@@ -42,7 +42,7 @@ class CaseStatus(_CaseStatus, metaclass=_CaseStatusEnumTypeWrapper):
 CASE_STATUS_UNSPECIFIED: CaseStatus.ValueType  # 0
 """Never sent."""
 CASE_STATUS_AWAITING_CUSTOMER_INPUT: CaseStatus.ValueType  # 1
-"""Nothing goes on until a person completes a step."""
+"""Nothing goes on until a person completes a step, of the execution or of each of its open children."""
 CASE_STATUS_SUBMITTED: CaseStatus.ValueType  # 2
 """It was taken in; no stage has begun."""
 CASE_STATUS_IN_PROGRESS: CaseStatus.ValueType  # 3
