@@ -37,7 +37,7 @@ class Gateway(Protocol):
     """
 
     def start(self, launch: Launch) -> None:
-        """Start the workflow of an execution."""
+        """Start the workflow of an execution; one that was there before, running or ended, is as good."""
 
     def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float) -> Effect:
         """Bring an observation to a running workflow and wait for its effect."""

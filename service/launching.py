@@ -100,7 +100,7 @@ def create(execution: Execution, plan: Plan, moves: FirstMoves) -> Created | Non
         return None
     launch = None
     if launch_state is not None:
-        launch = Launch(stored.workspace, stored.id, stored.plan_digest, launch_state)
+        launch = Launch(stored.workspace, stored.id, stored.plan_digest, launch_state, stored.create_time)
     return Created(stored, [_as_read(execution.id, run) for run in batch.step_runs], launch)
 
 

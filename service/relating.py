@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from service.domain.execution import Execution
+from service.domain.execution import PROMPT, Execution
 from service.engine.advancing import advance
 from service.engine.observations import Cancelled, ChildEnded, encode
 from service.engine.run import Refused
@@ -91,8 +91,9 @@ class Relations:
     def cancel_unlaunched(self, execution: Execution, wish: Cancelled) -> bool:
         """Cancel an execution that Temporal does not have yet; False when it has left CREATED meanwhile.
 
-        Should a start of it be under way all the same, the workflow's first write is refused and it ends itself.
+        Should a start of it be under way all the same, the workflow finds, before its first step, that it is late.
         """
+        time.sleep(max(0.0, (execution.create_time + 2 * PROMPT - datetime.now(UTC)).total_seconds()))
         now = datetime.now(UTC)
         with connection():
             launch = executions.launch_of(execution.workspace, execution.id)

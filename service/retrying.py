@@ -77,4 +77,11 @@ def _reopen(plans: Plans, execution: Execution, moves: FirstMoves, now: datetime
                 families.inherit(siblings, earlier)
     if launch_state is None:
         return None
-    return Launch(execution.workspace, execution.id, execution.plan_digest, launch_state, execution.retries + 1)
+    return Launch(
+        execution.workspace,
+        execution.id,
+        execution.plan_digest,
+        launch_state,
+        execution.create_time,
+        execution.retries + 1,
+    )

@@ -42,6 +42,7 @@ class Settings:
     home: Path
     task_queue: str  # where Heddle's own workflow worker takes its work from; task workers choose their own
     history_limit: int | None  # events after which an execution continues as new; None: when Temporal suggests it
+    reconcile_seconds: int  # between two looks for workflows that were ended in Temporal behind Heddle's back
     data_sources: Mapping[str, DataSource]  # by type
 
     @classmethod
@@ -61,6 +62,7 @@ class Settings:
             home=_home(environ),
             task_queue=_read(environ, "HEDDLE_TASK_QUEUE", _name) or "heddle",
             history_limit=_read(environ, "HEDDLE_HISTORY_LIMIT", _history_limit),
+            reconcile_seconds=_read(environ, "HEDDLE_RECONCILE_SECONDS", _reconcile_seconds) or 20,
             data_sources=_data_sources(environ),
         )
 
@@ -159,6 +161,12 @@ def _history_limit(text: str) -> int:
     # Below, an execution would continue as new before its first task could come back; above, Temporal itself ends it.
     if not text.isascii() or not text.isdigit() or not 10 <= int(text) <= 50_000:
         raise ValueError("expected a number of history events from 10 to 50000")
+    return int(text)
+
+
+def _reconcile_seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3600:
+        raise ValueError("expected a number of seconds from 1 to 3600")
     return int(text)
 
 

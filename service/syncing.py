@@ -32,6 +32,9 @@ SLOW = timedelta(seconds=10)
 OVERLAP = timedelta(minutes=5)
 """How far back a sweep looks again: Temporal's lists show an end a little later."""
 
+FIRST_LOOK = timedelta(days=1)
+"""How far back a server looks that has just started: nobody may have looked meanwhile."""
+
 FATES = {
     "TERMINATED": "its workflow was terminated in Temporal",
     "TIMED_OUT": "its workflow ran into a time limit of Temporal",
@@ -57,7 +60,7 @@ class Syncer:
         self._gateway = gateway
         self._plans = plans
         self._relations = relations
-        self._looked = datetime.now(UTC) - OVERLAP
+        self._looked = datetime.now(UTC) - FIRST_LOOK
 
     def sync(self, workspace: str, execution_id: str, seconds: float) -> list[Repair]:
         """Repair the record of an execution and of its children; gives what was repaired.
@@ -67,12 +70,10 @@ class Syncer:
         with connection():
             execution = get(workspace, execution_id)
         try:
-            if execution.status == "CREATED":
-                repairs = self._launched(execution)
-            elif execution.has_ended:
-                repairs = self._ended(execution)
-            else:
-                repairs = self._running(execution, seconds)
+            repairs = self._launched(execution) if execution.status == "CREATED" else []
+            with connection():
+                execution = get(workspace, execution_id)
+            repairs += self._ended(execution) if execution.has_ended else self._running(execution, seconds)
         except TemporalAway as away:
             raise Unavailable("TEMPORAL_UNAVAILABLE", str(away)) from away
         return repairs + self._of_family(workspace, execution_id, seconds)
@@ -98,8 +99,11 @@ class Syncer:
             order = executions.launch_of(execution.workspace, execution.id)
         if order is None:
             return []
+        was_there = self._gateway.fate(order.workflow_id) != "NONE"
         if launch(self._gateway, order, execution.launch_attempts, lambda: datetime.now(UTC)) is None:
             raise TemporalAway("Temporal cannot be reached; the execution starts when it is back")
+        if was_there:
+            return []  # only the word of it was under way
         return [Repair("LAUNCHED", "Temporal did not have the execution yet; it was handed over")]
 
     def _ended(self, execution: Execution) -> list[Repair]:

@@ -286,7 +286,8 @@ def open_among(workflows: Sequence[tuple[str, str, int]]) -> list[tuple[str, str
     if not workflows:
         return []
     rows = query(
-        "SELECT workspace, id FROM executions WHERE status = 'STARTED' AND (workspace, id, retries) IN %s",
+        "SELECT workspace, id FROM executions WHERE status IN ('CREATED', 'STARTED') "
+        "AND (workspace, id, retries) IN %s",
         (tuple(workflows),),
     )
     return [(workspace, id) for workspace, id in rows]
@@ -340,10 +341,10 @@ def claim_launches(limit: int, lease: float) -> list[tuple[Launch, int]]:
         "UPDATE executions SET launch_after = now() + make_interval(secs => %s) "
         "WHERE (workspace, id) IN (SELECT workspace, id FROM executions "
         "WHERE status = 'CREATED' AND launch_after < now() ORDER BY launch_after LIMIT %s FOR UPDATE SKIP LOCKED) "
-        "RETURNING workspace, id, plan_digest, launch_state, retries, launch_attempts",
+        "RETURNING workspace, id, plan_digest, launch_state, create_time, retries, launch_attempts",
         (lease, limit),
     )
-    return [(Launch(*row[:5]), row[5]) for row in rows]
+    return [(Launch(*row[:6]), row[6]) for row in rows]
 
 
 def count_waiting(most: int) -> int:
@@ -355,7 +356,7 @@ def count_waiting(most: int) -> int:
 def launch_of(workspace: str, execution_id: str) -> Launch | None:
     """Get what Temporal begins from; None when the execution is no longer the database's."""
     rows = query(
-        "SELECT workspace, id, plan_digest, launch_state, retries FROM executions "
+        "SELECT workspace, id, plan_digest, launch_state, create_time, retries FROM executions "
         "WHERE workspace = %s AND id = %s AND status = 'CREATED'",
         (workspace, execution_id),
     )

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "FAILED_TO_START"})
 """Statuses in which nothing more happens by itself; only a retry leaves one of them, FAILED."""
 
 MAX_DEPTH = 10
 """How deep children may have children; an execution that a caller started has depth 0."""
+
+PROMPT = timedelta(seconds=1)
+"""A workflow that begins so soon after its execution was created need not ask whether it is still wanted.
+
+For that, nobody ends an execution in the database alone before twice this time is over, the clocks' difference allowed.
+"""
 
 
 def workflow_id(workspace: str, execution_id: str, retries: int) -> str:
@@ -156,6 +162,7 @@ class Launch:
     execution_id: str
     plan_digest: str
     state: str
+    create_time: datetime  # of the execution: what starts long after that may be unwanted by then
     retries: int = 0
 
     @property

@@ -72,10 +72,6 @@ GRACE = 20.0
 """Seconds that the calls under way are given to end."""
 
 
-RECONCILING = 20.0
-"""Seconds between two looks for workflows that were ended in Temporal behind Heddle's back."""
-
-
 class Server:
     """A gRPC server with Heddle's services, health and reflection."""
 
@@ -143,7 +139,7 @@ def serve(settings: Settings) -> None:
     server = Server(settings.listen, gateway, lambda: launcher.is_swamped)
     sweepers = (
         Sweeper("sweeper", [launcher.sweep, server.relations.sweep]),
-        Sweeper("reconciler", [server.syncer.sweep], interval=RECONCILING),
+        Sweeper("reconciler", [server.syncer.sweep], interval=settings.reconcile_seconds),
     )
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,7 +15,7 @@ from service.engine.steps.sub_workflow import ChildOrder
 from service.recording import NotTheWriter, record
 from service.relating import LEASE, Relations
 from service.spawning import Spawner, collect
-from service.temporal.orders import COLLECT, NOT_THE_WRITER, RECORD, SPAWN, Batch, Family, Started
+from service.temporal.orders import COLLECT, CONFIRM, NOT_THE_WRITER, RECORD, SPAWN, Batch, Family, Started
 from storage import executions
 from storage.database import connection
 
@@ -30,7 +30,7 @@ class Activities:
     @property
     def all(self) -> list[Callable[..., Any]]:
         """What to register with the worker."""
-        return [self.record_batch, self.start_children, self.collect_outputs]
+        return [self.record_batch, self.confirm, self.start_children, self.collect_outputs]
 
     @activity.defn(name=RECORD)
     def record_batch(self, batch: Batch) -> None:
@@ -47,6 +47,14 @@ class Activities:
             execution = executions.get(batch.workspace, batch.execution_id)
             if execution is not None:
                 self._relations.cancel_children(execution, LEASE)
+
+    @activity.defn(name=CONFIRM)
+    def confirm(self, workspace: str, execution_id: str) -> bool:
+        """Take an execution over from the database; False when it was ended there meanwhile."""
+        with connection():
+            executions.confirm(workspace, execution_id, datetime.now(UTC))
+            execution = executions.get(workspace, execution_id)
+        return execution is not None and not execution.has_ended
 
     @activity.defn(name=SPAWN)
     def start_children(self, family: Family) -> Started:

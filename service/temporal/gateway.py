@@ -71,7 +71,7 @@ class TemporalGateway:
         self._thread.start()
 
     def start(self, launch: Launch) -> None:
-        """Start the workflow of an execution; one that runs already is as good.
+        """Start the workflow of an execution; one that was there before, running or ended, is as good.
 
         Raises StartRefused when Temporal refuses for good, TemporalAway when it cannot be asked.
         """
@@ -128,13 +128,20 @@ class TemporalGateway:
     def _call(self, work: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result(seconds + 1)
+            return future.result(seconds)
         except FutureTimeout:
             future.cancel()
             raise TemporalAway(f"no answer from Temporal at {self._address} within {seconds:g} s") from None
 
     def _order(self, launch: Launch) -> Order:
-        return Order(launch.workspace, launch.execution_id, launch.plan_digest, launch.state, self._history_limit)
+        return Order(
+            launch.workspace,
+            launch.execution_id,
+            launch.plan_digest,
+            launch.state,
+            self._history_limit,
+            launch.create_time.isoformat(),
+        )
 
     async def _connected(self) -> Client:
         if self._client is None:
@@ -159,7 +166,7 @@ class TemporalGateway:
                 rpc_timeout=timedelta(seconds=START_SECONDS),
             )
         except WorkflowAlreadyStartedError:
-            log.debug("workflow of execution %s runs already", launch.execution_id)
+            log.debug("Temporal has had the workflow of execution %s before", launch.execution_id)
         except RPCError as error:
             if error.status in REFUSED_FOR_GOOD:
                 raise StartRefused(error.message) from error

@@ -26,6 +26,9 @@ PROVIDER_OF = "heddle.provider_of"
 FETCH = "heddle.fetch"
 """The activity that asks a data source over HTTP, on a task queue of its own (`fetch_queue`)."""
 
+CONFIRM = "heddle.confirm"
+"""The activity that makes sure that an execution is still wanted, and takes it over from the database."""
+
 SPAWN = "heddle.start_children"
 """The activity that starts child executions."""
 
@@ -53,6 +56,7 @@ class Order:
     plan_digest: str = ""
     state: str = ""  # JSON of engine.state.State
     history_limit: int = 0  # events after which the execution continues as new; 0: when Temporal suggests it
+    create_time: str = ""  # of the execution, ISO 8601; empty when the workflow was begun before
 
 
 @dataclass(frozen=True)

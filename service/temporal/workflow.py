@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
+from service.domain.execution import PROMPT
 from service.engine.advancing import advance, may_proceed, open_commands, phase
 from service.engine.commands import CollectOutputs, Command, FetchData, RunTask, SetTimer, StartChildren, Withdraw
 from service.engine.entries import Entry
@@ -39,6 +40,7 @@ from service.temporal.failures import as_error
 from service.temporal.fetching import FetchFailed, fetch
 from service.temporal.orders import (
     COLLECT,
+    CONFIRM,
     NOT_THE_WRITER,
     OBSERVE,
     RECORD,
@@ -64,6 +66,9 @@ LATEST = timedelta(seconds=1)
 
 DRAIN = 4
 """An execution with tasks under way continues as new at this multiple of its limit: it starts no further tasks then."""
+
+PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+"""How what must happen is tried again and again."""
 
 SUGGESTED = 4_096
 """History events at which Temporal suggests to continue as new."""
@@ -118,6 +123,8 @@ class ExecutionWorkflow:
                     self._observe(Cancelled(reason="cancelled in Temporal"))
 
     async def _carry_on(self) -> str:
+        if self._is_late() and not await self._is_wanted():
+            raise ApplicationError("the execution was ended before it began", type=NOT_THE_WRITER, non_retryable=True)
         for command in open_commands(self._plan, self._state):
             self._obey(command)
         self._begun = True
@@ -180,6 +187,22 @@ class ExecutionWorkflow:
             self._obey(command)
         if self._unwritten and self._clock is None and (self._running or not self._is_durable()):
             self._clock = asyncio.create_task(self._grow_old())
+
+    def _is_late(self) -> bool:
+        """Tell whether the start was so long on its way that the execution may have been cancelled without Temporal."""
+        return (
+            self._order.create_time != "" and workflow.now() - datetime.fromisoformat(self._order.create_time) > PROMPT
+        )
+
+    async def _is_wanted(self) -> bool:
+        is_wanted: bool = await workflow.execute_activity(
+            CONFIRM,
+            args=[self._order.workspace, self._order.execution_id],
+            result_type=bool,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=PATIENT,
+        )
+        return is_wanted
 
     def _is_awake(self) -> bool:
         return self._broken is not None or may_proceed(self._state) or self._must_write() or self._may_continue_as_new()
@@ -285,9 +308,7 @@ class ExecutionWorkflow:
             family,
             result_type=result_type,
             start_to_close_timeout=timedelta(seconds=60),
-            retry_policy=RetryPolicy(
-                initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
-            ),
+            retry_policy=PATIENT,
         )
 
     def _family(self, key: str, round: int) -> Family:
@@ -370,7 +391,7 @@ class ExecutionWorkflow:
             else:
                 await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
         if self._state.status == OPEN and not self._running:
-            workflow.continue_as_new(replace(self._order, state=self._state.to_json()))
+            workflow.continue_as_new(replace(self._order, state=self._state.to_json(), create_time=""))
 
 
 async def _record_at_once(batch: Batch) -> bool:

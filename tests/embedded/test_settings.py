@@ -18,6 +18,7 @@ def test_only_the_database_has_to_be_named():
         home=Path(".heddle").absolute(),
         task_queue="heddle",
         history_limit=None,
+        reconcile_seconds=20,
         data_sources={},
     )
 
@@ -62,6 +63,7 @@ def test_an_empty_variable_counts_as_absent():
         ("HEDDLE_DATA_SOURCES", "CRM=https://me@crm.example/", "a token goes into HEDDLE_DATA_SOURCE_TOKEN_CRM"),
         ("HEDDLE_HISTORY_LIMIT", "9", "from 10 to 50000"),
         ("HEDDLE_HISTORY_LIMIT", "many", "from 10 to 50000"),
+        ("HEDDLE_RECONCILE_SECONDS", "0", "from 1 to 3600"),
         ("HEDDLE_HISTORY_LIMIT", "٢٠٠", "from 10 to 50000"),
     ],
 )

@@ -7,14 +7,14 @@ import socket
 import threading
 from typing import Literal
 
-Mode = Literal["open", "cut", "frozen", "mute"]
+Mode = Literal["open", "cut", "frozen", "mute", "thawed"]
 
 
 class Proxy:
     """Forwards connections to a server.
 
     `open` forwards, `cut` refuses and closes, `frozen` accepts but passes nothing on, `mute` passes on what the client
-    says and keeps the server's answers back.
+    says and keeps the server's answers back, `thawed` forwards what it has kept back and all that follows.
     """
 
     def __init__(self, target: str) -> None:
@@ -75,7 +75,10 @@ class Proxy:
         if self._mode == "cut":
             client.close()
             return
-        self._pairs.append((client, socket.create_connection(self._target)))
+        pair = (client, socket.create_connection(self._target))
+        self._pairs.append(pair)
+        if self._mode == "cut":  # meanwhile
+            self._drop(pair)
 
     def _forward(self, side: socket.socket, pair: tuple[socket.socket, socket.socket]) -> None:
         client, server = pair

@@ -7,6 +7,7 @@ import json
 import random
 import time
 
+import grpc
 from temporalio.client import Client
 
 from storage import database
@@ -34,6 +35,17 @@ def a_batch(version_id, **more):
 def a_child(workspace):
     task = {"task": "effect", "taskQueue": workspace}
     return definition("start > task; task > end", task=task) | {"outputExpression": {"src": "__context__.item"}}
+
+
+def await_children(api, id, number):
+    """Wait until so many children run; gives them."""
+
+    def running():
+        children = api.call("ListExecutions", parent_execution_id=id).executions
+        return [child for child in children if status(child) == "STARTED"]
+
+    api.await_that(id, lambda _: len(running()) == number)
+    return running()
 
 
 def terminate(heddle, workflow_id):
@@ -88,8 +100,7 @@ def test_a_sync_finds_a_workflow_that_was_terminated_and_tells_the_family(own_he
     api = Api(heddle.channel, workspace)
     child = api.publish(definition("start > a; a > end"))
     id = api.start(a_batch(child.id), {"items": [{"n": 1}, {"n": 2}]}).execution.id
-    api.await_that(id, lambda _: len(api.call("ListExecutions", parent_execution_id=id).executions) == 2)
-    first, second = api.call("ListExecutions", parent_execution_id=id).executions
+    first, second = await_children(api, id, 2)
     terminate(heddle, f"heddle/{workspace}/{first.id}")
 
     answer = api.call("SyncExecution", execution_id=first.id)
@@ -105,12 +116,29 @@ def test_a_sync_finds_a_workflow_that_was_terminated_and_tells_the_family(own_he
 
 
 def test_a_child_that_dies_without_a_word_is_found(own_heddle, workspace):
-    heddle = own_heddle()
+    heddle = own_heddle(HEDDLE_RECONCILE_SECONDS="1")
     api = Api(heddle.channel, workspace)
     child = api.publish(definition("start > a; a > end"))
     id = api.start(a_batch(child.id), {"items": [{"n": 1}]}).execution.id
-    api.await_that(id, lambda _: len(api.call("ListExecutions", parent_execution_id=id).executions) == 1)
-    (only,) = api.call("ListExecutions", parent_execution_id=id).executions
+    (only,) = await_children(api, id, 1)
     terminate(heddle, f"heddle/{workspace}/{only.id}")
 
-    assert status(api.await_end(id, timeout=60)) == "FAILED"
+    assert status(api.await_end(id, timeout=30)) == "FAILED"
+
+
+def test_a_workflow_that_ends_before_its_record_says_that_it_began_is_found(
+    own_heddle, start_process, temporal_line, workspace
+):
+    heddle = own_heddle(HEDDLE_RECONCILE_SECONDS="1")
+    version = Api(heddle.channel, workspace).publish(definition("start > a; a > end"))
+    deaf = start_process("serve", heddle, HEDDLE_TEMPORAL_ADDRESS=temporal_line.address, HEDDLE_RECONCILE_SECONDS="1")
+    with grpc.insecure_channel(deaf.target) as channel:
+        api = Api(channel, workspace)
+        api.start(version)  # so that the line is in use
+        temporal_line.be("mute")
+        id = api.start(version).execution.id
+        heddle.server.kill9()
+        terminate(heddle, f"heddle/{workspace}/{id}")
+        temporal_line.be("open")
+
+        assert status(api.await_end(id, timeout=30)) == "FAILED"

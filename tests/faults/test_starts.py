@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -105,13 +107,54 @@ def test_what_is_cancelled_before_temporal_has_it_never_runs(own_heddle, start_p
     with grpc.insecure_channel(server.target) as channel:
         api = Api(channel, workspace)
         id = api.start(version).execution.id
-        assert status(api.call("CancelExecution", execution_id=id, reason="no more").execution) == "CANCELLED"
+        assert (
+            status(api.call("CancelExecution", execution_id=id, reason="no more", timeout=5).execution) == "CANCELLED"
+        )
         temporal_line.be("open")
         time.sleep(3)
 
         assert status(api.execution(id)) == "CANCELLED"
         assert not sink.effects
         assert api.ledger(id)[-1]["data"]["reason"] == "no more"
+
+
+@pytest.mark.parametrize("mode", ["cut", "frozen", "mute"])
+def test_what_is_cancelled_while_its_start_is_on_the_way_never_runs(
+    own_heddle, start_process, temporal_line, *, workspace, sink, mode
+):
+    heddle = own_heddle()
+    database.connect(heddle.settings.database_url)
+    task = {"task": "effect", "taskQueue": workspace}
+    version = Api(heddle.channel, workspace).publish(definition("start > task; task > end", task=task))
+    heddle.server.kill9()
+    server = start_process("serve", heddle, HEDDLE_TEMPORAL_ADDRESS=temporal_line.address)
+    with grpc.insecure_channel(server.target) as channel:
+        api = Api(channel, workspace)
+        api.start(version)  # so that the line is in use
+        _await(lambda: sink.effects)
+        temporal_line.be(mode)
+        starts = [threading.Thread(target=lambda: _ignoring_errors(lambda: api.start(version))) for _ in range(10)]
+        for call in starts:
+            call.start()
+        _await(lambda: one_run(workspace) == 11)
+        ids = [
+            id for (id,) in query("SELECT id FROM executions WHERE workspace = %s AND status = 'CREATED'", (workspace,))
+        ]
+        with ThreadPoolExecutor(10) as pool:
+            list(
+                pool.map(
+                    lambda id: _ignoring_errors(lambda: api.call("CancelExecution", execution_id=id, timeout=4)), ids
+                )
+            )
+        cancelled = [id for id in ids if status(api.execution(id)) == "CANCELLED"]
+        seen = Counter(sink.effects)
+        temporal_line.be("open" if mode == "cut" else "thawed")
+        for call in starts:
+            call.join()
+        time.sleep(3)
+
+        assert cancelled
+        assert not [id for id in cancelled if f"{id}/task/1" in sink.effects - seen]
 
 
 def _ignoring_errors(call) -> None:
