@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,12 @@ MAX_DATA = 256 * 1024
 RETRY: dict[str, Json] = {"maxAttempts": 3, "initialInterval": 1.0, "backoffMultiplier": 2, "maxInterval": 60.0}
 """What holds where a call's own policy says nothing."""
 
+AT_ONCE = 10
+"""Sources that one step run asks at a time."""
+
+FULL = 512 * 1024
+"""Bytes of JSON that a step run takes in at a time, which soon stand together in a message of Temporal's."""
+
 PATIENCE = 60.0
 """Seconds in which some worker of a provider's task queue has to take an attempt, at least."""
 
@@ -43,6 +50,58 @@ class FetchFailed(Exception):
     def __init__(self, error: dict[str, Json]) -> None:
         super().__init__(error["message"])
         self.error = error
+
+
+Name = tuple[str, int | None]
+"""Tells the calls of one step run apart: alias and item."""
+
+
+class Fetching:
+    """What the sources of one step run gave and it has not taken in yet."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Name, tuple[Json, int]] = {}  # each with its bytes of JSON
+
+    async def fetch(self, calls: list[FetchCall]) -> list[tuple[FetchCall, Json]]:
+        """Ask for the calls, or the first of them, and give as many answers as may be taken in at a time, at least one.
+
+        What is given is forgotten here, the others are kept until they are asked for again. When a source fails, so
+        does this (`FetchFailed`), and those that are still asked are given up.
+        """
+        missing = iter([call for call in calls if _name(call) not in self._kept])
+        asking = [asyncio.create_task(self._ask(missing)) for _ in range(min(AT_ONCE, len(calls)))]
+        try:
+            await asyncio.gather(*asking)
+        except BaseException:
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+            raise
+        return self._take(calls)
+
+    async def _ask(self, missing: Iterator[FetchCall]) -> None:
+        while self._size < FULL and (call := next(missing, None)) is not None:
+            value = await fetch(call)
+            self._kept[_name(call)] = (value, json_size(value))
+
+    @property
+    def _size(self) -> int:
+        return sum(size for _, size in self._kept.values())
+
+    def _take(self, calls: list[FetchCall]) -> list[tuple[FetchCall, Json]]:
+        taken: list[tuple[FetchCall, Json]] = []
+        room = FULL
+        for call in calls:
+            if (kept := self._kept.get(_name(call))) is None or kept[1] > room:
+                break
+            room -= kept[1]
+            taken.append((call, kept[0]))
+            del self._kept[_name(call)]
+        return taken
+
+
+def _name(call: FetchCall) -> Name:
+    return call.alias, call.item
 
 
 async def fetch(call: FetchCall) -> Json:

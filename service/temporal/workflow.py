@@ -35,9 +35,10 @@ from service.engine.observations import (
 from service.engine.run import Refused
 from service.engine.state import OPEN, State, json_size
 from service.engine.steps import sub_workflow
+from service.engine.steps.sub_workflow import ChildOrder
 from service.plans import Plans
 from service.temporal.failures import as_error
-from service.temporal.fetching import FetchFailed, fetch
+from service.temporal.fetching import FetchFailed, Fetching
 from service.temporal.orders import (
     COLLECT,
     CONFIRM,
@@ -60,6 +61,9 @@ FULL_ENTRIES = 200
 
 FULL_BYTES = 256 * 1024
 """Bytes of inputs and outputs that are written without waiting for a pause; far below Temporal's 2 MiB a message."""
+
+FULL_ORDERS = 512 * 1024
+"""Bytes of the inputs of children that are started at a time."""
 
 LATEST = timedelta(seconds=1)
 """How long a reader may see an older state of an execution whose tasks are under way, at most."""
@@ -103,6 +107,7 @@ class ExecutionWorkflow:
         self._clock: asyncio.Task[None] | None = None
         self._work: dict[str, asyncio.Task[None]] = {}  # by key of the step run
         self._running: set[str] = set()  # keys of step runs whose task is under way
+        self._fetching: dict[str, Fetching] = {}  # by key of the step run
         self._begun = False
         self._broken: Exception | None = None  # a defect: fails the workflow task, which is then tried again
 
@@ -225,6 +230,7 @@ class ExecutionWorkflow:
                 self._begin_next(command.key, lambda: self._collect_outputs(command))
             case Withdraw():
                 self._running.discard(command.key)
+                self._fetching.pop(command.key, None)
                 if (work := self._work.pop(command.key, None)) is not None:
                     work.cancel()
 
@@ -275,26 +281,22 @@ class ExecutionWorkflow:
     async def _fetch_data(self, command: FetchData) -> Observation:
         try:
             calls = sub_workflow.calls(self._plan, self._state, command, workflow.now())
-            values = await asyncio.gather(*(fetch(call) for call in calls))
+            given = await self._fetching.setdefault(command.key, Fetching()).fetch(calls)
         except sub_workflow.Unaskable as error:
             return DataFetched(command.key, error={"code": "EXPRESSION_FAILED", "message": str(error)})
         except FetchFailed as failed:
             return DataFetched(command.key, error=failed.error)
-        about: list[dict[str, Any]] = [{} if call.item is None else {"item": call.item} for call in calls]
+        about: list[dict[str, Any]] = [{} if call.item is None else {"item": call.item} for call, _ in given]
         fetched = [
-            {"alias": call.alias, "value": value, **item}
-            for call, value, item in zip(calls, values, about, strict=True)
+            {"alias": call.alias, "value": value, **item} for (call, value), item in zip(given, about, strict=True)
         ]
         return DataFetched(command.key, fetched)
 
     async def _start_children(self, command: StartChildren) -> Observation:
         await self._until_written(command.round)
-        orders = sub_workflow.orders(self._plan, self._state, command, workflow.now())
-        started: Started = await self._ask_of_family(
-            SPAWN,
-            replace(self._family(command.key, command.round), orders=[asdict(order) for order in orders]),
-            Started,
-        )
+        orders = _fitting(sub_workflow.orders(self._plan, self._state, command, workflow.now()))
+        family = replace(self._family(command.key, command.round), orders=orders)
+        started: Started = await self._ask_of_family(SPAWN, family, Started)
         return ChildrenStarted(command.key, started.items, started.ended)
 
     async def _collect_outputs(self, command: CollectOutputs) -> Observation:
@@ -392,6 +394,18 @@ class ExecutionWorkflow:
                 await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
         if self._state.status == OPEN and not self._running:
             workflow.continue_as_new(replace(self._order, state=self._state.to_json(), create_time=""))
+
+
+def _fitting(orders: list[ChildOrder]) -> list[dict[str, Any]]:
+    """Write the first orders that go into one message; the engine asks for the others again."""
+    documents: list[dict[str, Any]] = []
+    room = FULL_ORDERS
+    for order in orders:
+        room -= json_size(order.input)
+        if room < 0 and documents:
+            break
+        documents.append(asdict(order))
+    return documents
 
 
 async def _record_at_once(batch: Batch) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from contextlib import contextmanager
 
 import pytest
+from temporalio.client import Client
 
 from storage import database
 from storage.database import query
@@ -165,3 +167,35 @@ def test_what_is_fetched_stands_once_and_a_large_value_by_its_digest(own_heddle,
 
     assert [len(data["value"]["text"]) for data in fetched] == [length]  # a reader sees no difference
     assert entries == in_entries
+
+
+def test_large_data_of_each_item_is_fetched_and_handed_on_portion_by_portion(own_heddle, workspace):
+    number = 8
+    with crm(own_heddle, workspace, answer({"text": "x" * 200_000})) as (api, served, heddle):
+        child = api.publish(CHILD | {"outputExpression": {"src": "$length(__context__.text)"}})
+        text = {"ref": {"source": "DATASOURCE", "key": "person", "path": "text"}}
+        step = parent(
+            api,
+            source("person", scope="per-item", params={"id": {"expr": {"src": "__each__"}}}),
+            childWorkflowTemplateVersionId=child.id,
+            iterable={"type": "EXPRESSION", "expr": {"src": f"[1..{number}]"}},
+            inputMapping=[{"id": "m1", "targetPath": "text", "value": text}],
+        )
+        id = api.start(step).execution.id
+        done = api.await_end(id)
+        largest = largest_event(heddle, f"heddle/{workspace}/{id}")
+
+    assert status(done) == "COMPLETED", done.error
+    assert json.loads(done.output_json) == [200_000] * number
+    assert len(served.requests) == number
+    assert largest < 1024**2  # half of what Temporal takes
+
+
+def largest_event(heddle, workflow_id):
+    """Bytes of the largest event in a workflow's history."""
+
+    async def fetch():
+        client = await Client.connect(heddle.settings.temporal_address)
+        return await client.get_workflow_handle(workflow_id).fetch_history()
+
+    return max(event.ByteSize() for event in asyncio.run(fetch()).events)

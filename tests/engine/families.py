@@ -29,10 +29,19 @@ class Child:
 class FamilyPlayer(Player):
     """An execution whose children start when asked for, and end when told to."""
 
-    def __init__(self, plan: Plan, input: Json = None, data: Callable[[object], Json] = lambda call: None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        input: Json = None,
+        data: Callable[[object], Json] = lambda call: None,
+        *,
+        portion: int | None = None,
+    ) -> None:
         self.children: list[Child] = []
         self.most_open = 0
+        self.most_data = 0  # items whose data was held at a time
         self._data = data
+        self._portion = portion  # answers of sources that are told at a time
         super().__init__(plan, input)
 
     def work(self) -> None:
@@ -52,10 +61,12 @@ class FamilyPlayer(Player):
                 self.see(OutputsCollected(command.key, outputs))
             case FetchData():
                 fetched = []
-                for call in calls(self.plan, self.state, command, self.now):
+                for call in calls(self.plan, self.state, command, self.now)[: self._portion]:
                     about = {} if call.item is None else {"item": call.item}
                     fetched.append({"alias": call.alias, "value": self._data(call), **about})
                 self.see(DataFetched(command.key, fetched))
+                if (opened := self.state.open.get(command.key)) is not None and opened.children is not None:
+                    self.most_data = max(self.most_data, len(opened.children.item_data))
 
     def start(self, command: StartChildren) -> None:
         """Start the children of a command; what has an error ends at once."""

@@ -8,7 +8,7 @@ from service.engine.advancing import open_commands
 from service.engine.commands import StartChildren, Withdraw
 from service.engine.folding import fold
 from service.engine.observations import Cancelled, ChildEnded, Lost, Retried, StepUpdated
-from service.engine.run import Refused
+from service.engine.run import MAX_STATE, Refused
 from service.engine.state import State
 from service.engine.steps.sub_workflow import MAX_ITEMS
 from tests.engine.families import FamilyPlayer
@@ -329,6 +329,68 @@ def test_a_source_of_each_item_is_asked_with_it():
 
     assert inputs(player) == [{"who": item * 2} for item in range(25)]
     assert player.state.open["sub/1"].children.item_data == {}
+
+
+def test_what_comes_in_portions_is_asked_for_until_all_is_there():
+    sources = [{**SOURCE, "alias": alias} for alias in ("a", "b")]
+    each = [{**SOURCE, "alias": alias, "each": True} for alias in ("c", "d")]
+    mapping = [{"path": [alias], "value": {"source": "DATASOURCE", "alias": alias, "path": []}} for alias in "abcd"]
+    player = FamilyPlayer(
+        a_plan(BATCH, sub={"settings": {"sources": [*sources, *each], "mapping": mapping}}),
+        {"items": list(range(12))},
+        lambda call: [call.alias, call.item],
+        portion=1,
+    )
+    player.work()
+
+    assert inputs(player) == [
+        {"a": ["a", None], "b": ["b", None], "c": ["c", item], "d": ["d", item]} for item in range(12)
+    ]
+    fetched = [
+        (entry.data["alias"], entry.data.get("item")) for entry in player.entries if entry.type == "DATA_FETCHED"
+    ]
+    assert len(fetched) == len(set(fetched)) == 2 + 24
+    assert player.most_data == 1  # a child starts as soon as its own data is there
+
+
+def test_params_do_not_see_what_was_fetched_beside_them():
+    sources = [
+        {**SOURCE, "alias": "a"},
+        {**SOURCE, "alias": "b", "params": {"object": {"x": {"expression": "__datasources__"}}}},
+    ]
+    asked = []
+    player = FamilyPlayer(
+        a_plan(BATCH, sub={"settings": {"sources": sources}}),
+        {"items": [1]},
+        lambda call: asked.append(call.params),
+        portion=1,
+    )
+    player.work()
+
+    assert asked == [{}, {"x": {}}]
+
+
+def test_families_side_by_side_hold_no_more_than_the_limit_together():
+    source = {"settings": {"sources": [{**SOURCE, "alias": str(n)} for n in range(3)]}}
+    player = FamilyPlayer(
+        a_plan("start > ps; ps > sub, sub2; sub > pj; sub2 > pj; pj > end", sub=source, sub2=source),
+        {"items": [1]},
+        lambda call: "x" * 200_000,
+    )
+    player.work()
+
+    assert player.entries[-1].data["error"]["code"] == "DATA_SOURCE_TOO_LARGE"
+    assert len(player.state.to_json()) < MAX_STATE * 1.2
+
+
+def test_an_input_that_is_too_large_is_that_childs_failure():
+    big = "x" * 100_000
+    mapping = [{"path": [name], "value": {"source": "EACH", "path": []}} for name in "abc"]
+    player = a_batch([1, big], mapping=mapping, tolerated={"count": 1})
+
+    assert player.children[1].status == "FAILED_TO_START"
+    assert player.children[1].order.error["code"] == "INPUT_TOO_LARGE"
+    assert player.state.open["sub/1"].children.open == (0,)
 
 
 def test_the_ledger_and_the_json_tell_the_whole_state():

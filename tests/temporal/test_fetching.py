@@ -17,9 +17,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from service.engine.commands import FetchCall
+from service.engine.state import json_size
 from service.settings import DataSource
 from service.temporal import fetching
-from service.temporal.fetching import FetchFailed, fetch
+from service.temporal.fetching import AT_ONCE, FULL, FetchFailed, Fetching, fetch
 from service.temporal.orders import fetch_queue
 from service.temporal.sources import DataSources
 from tests.endpoint import answer, endpoint, flood, hang, head
@@ -55,11 +56,31 @@ class Asking:
         self.unwanted = True
 
 
+@workflow.defn
+class Gathering:
+    """A workflow that takes in what data sources give, portion by portion."""
+
+    @workflow.run
+    async def run(self, documents: list[dict[str, Any]]) -> list[Any]:
+        calls, fetching, portions = [FetchCall(**document) for document in documents], Fetching(), []
+        while calls:
+            try:
+                portion = await fetching.fetch(calls)
+            except FetchFailed as failed:
+                return [*portions, {"error": failed.error}]
+            assert [call for call, _ in portion] == calls[: len(portion)]
+            calls = calls[len(portion) :]
+            portions.append([json_size(value) for _, value in portion])
+        return portions
+
+
 @dataclass
 class Provider:
     """Activities that give data, and what they were asked."""
 
     asked: list[dict[str, Any]] = field(default_factory=list)
+    busy: int = 0
+    busiest: int = 0
 
     def activities(self) -> list[Any]:
         @activity.defn(name="getDirectors")
@@ -95,7 +116,16 @@ class Provider:
             what = request["params"]
             return b"\xff" if what == "bytes" else "\ud800" if what == "half" else "\0" if what == "nul" else "x" * what
 
-        return [get_directors, unreliable, no_company, defect, hangs, gives]
+        @activity.defn(name="slow")
+        async def slow(request: dict[str, Any]) -> Any:
+            self.asked.append(request)
+            self.busy += 1
+            self.busiest = max(self.busiest, self.busy)
+            await asyncio.sleep(0.05)
+            self.busy -= 1
+            return "x" * (request["params"] - 2)
+
+        return [slow, get_directors, unreliable, no_company, defect, hangs, gives]
 
 
 def call(id: str, *, type: str = "BACKEND", **fields: Any) -> dict[str, Any]:
@@ -131,16 +161,20 @@ class World:
         """Run a workflow that asks these; gives how each ended."""
         return asyncio.run(self._ask(calls, give_up=False))
 
+    def gather(self, *calls: dict[str, Any]) -> list[Any]:
+        """Run a workflow that takes in what these give portion by portion; gives the sizes in each, or the error."""
+        return asyncio.run(self._ask(calls, give_up=False, run=Gathering.run))
+
     def give_up(self, *calls: dict[str, Any]) -> list[Any]:
         """Begin to ask and, when the provider was reached, ask no more."""
         return asyncio.run(self._ask(calls, give_up=True))
 
-    async def _ask(self, calls: tuple[dict[str, Any], ...], *, give_up: bool) -> list[Any]:
+    async def _ask(self, calls: tuple[dict[str, Any], ...], *, give_up: bool, run: Any = Asking.run) -> list[Any]:
         client = await Client.connect(self.address)
         async with AsyncExitStack() as stack:
             sources = DataSources(self.places, stack.enter_context(ThreadPoolExecutor()))
             for queue, workflows, activities in (
-                (self.queue, [Asking], [sources.provider_of]),
+                (self.queue, [Asking, Gathering], [sources.provider_of]),
                 (fetch_queue(self.queue), [], [sources.fetch]),
                 (f"{self.queue}-provider", [], self.provider.activities()),
             ):
@@ -154,7 +188,7 @@ class World:
                 )
                 await stack.enter_async_context(worker)
             name = f"heddle/space/{secrets.token_hex(4)}"
-            handle = await client.start_workflow(Asking.run, list(calls), id=name, task_queue=self.queue)
+            handle = await client.start_workflow(run, list(calls), id=name, task_queue=self.queue)
             if give_up:
                 while not self.provider.asked:
                     await asyncio.sleep(0.02)
@@ -364,3 +398,29 @@ def test_where_a_policy_says_nothing_there_are_three_attempts(world):
 def test_what_nobody_wants_any_more_is_not_tried_again(world):
     assert world.give_up(call("hangs", timeout=20.0)) == [{"unwanted": True}]
     assert len(world.provider.asked) == 1
+
+
+def test_only_so_many_sources_are_asked_at_a_time(world):
+    (sizes,) = world.gather(*(call("slow", params=10, item=item) for item in range(3 * AT_ONCE)))
+
+    assert sizes == [10] * 3 * AT_ONCE
+    assert world.provider.busiest <= AT_ONCE
+
+
+def test_large_answers_are_taken_in_portion_by_portion_and_asked_for_once(world):
+    calls = [call("slow", params=200_000 - item, item=item) for item in range(25)]
+
+    portions = world.gather(*calls)
+
+    assert all(sum(sizes) <= FULL for sizes in portions)
+    assert [size for sizes in portions for size in sizes] == [200_000 - item for item in range(25)]
+    assert len(world.provider.asked) == 25
+
+
+def test_when_one_source_fails_the_others_are_given_up(world):
+    calls = [call("hangs", item=item, timeout=60.0) for item in range(5)]
+
+    (outcome,) = world.gather(*calls, call("noCompany", alias="company"))
+
+    assert told(outcome)[1] == "NO_COMPANY"
+    assert world.history.count("EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED") == 5

@@ -8,8 +8,10 @@ batch of thousands holds no more in memory than what is under way.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 
 from service.definition.expressions import ExpressionError
 from service.definition.plan import Json, Plan, Step
@@ -25,6 +27,9 @@ MAX_ITEMS = 10_000
 
 CHUNK = 50
 """Children that are started at a time."""
+
+MAX_INPUT = 256 * 1024
+"""Bytes of JSON in the input of a child, as of any execution."""
 
 FETCH_CHUNK = 10
 """Items whose own data is fetched at a time: it stands in the state until they start."""
@@ -57,11 +62,11 @@ def orders(plan: Plan, state: State, command: StartChildren, now: datetime) -> l
 
 
 def _order(run: Run, step: Step, opened: OpenRun, family: Family, item: int) -> ChildOrder:
-    provider = _provider(run, step, opened, family, item)
+    provider = _provider(run, step, opened, {**family.data, **family.item_data.get(str(item), {})}, item)
     settings = step.settings
     subject = settings.get("subject", {"type": ""})
     try:
-        return ChildOrder(
+        order = ChildOrder(
             item=item,
             version=settings["version"],
             name=provider.text(settings["name"], "childWorkflowName") if "name" in settings else "",
@@ -71,6 +76,10 @@ def _order(run: Run, step: Step, opened: OpenRun, family: Family, item: int) -> 
         )
     except (ExpressionError, MappingError) as error:
         return ChildOrder(item, settings["version"], "", None, "", "", error=_error_of(error))
+    if (size := json_size(order.input)) > MAX_INPUT:
+        message = f"inputMapping gave {size:,} bytes of JSON for item {item}, the limit is {MAX_INPUT:,}"
+        return replace(order, input=None, error={"code": "INPUT_TOO_LARGE", "message": message})
+    return order
 
 
 def calls(plan: Plan, state: State, command: FetchData, now: datetime) -> list[FetchCall]:
@@ -79,13 +88,20 @@ def calls(plan: Plan, state: State, command: FetchData, now: datetime) -> list[F
     if opened is None or opened.children is None:
         return []
     run = Run(plan, state, now)
-    step = plan.step[opened.step_id]
+    step, family = plan.step[opened.step_id], opened.children
     found: list[FetchCall] = []
     for item in command.items or (None,):
-        provider = _provider(run, step, opened, opened.children, item)
-        wanted = [one for one in step.settings["sources"] if one.get("each", False) == (item is not None)]
+        # Not with what was fetched beside it: that depends on how much came at a time.
+        provider = _provider(run, step, opened, {} if item is None else family.data, item)
+        known = family.data if item is None else family.item_data.get(str(item), {})
+        wanted = [one for one in _sources(step, each=item is not None) if one["alias"] not in known]
         found += [_call(provider, opened.key, source, item) for source in wanted]
     return found
+
+
+def _sources(step: Step, *, each: bool) -> list[dict[str, Json]]:
+    """The sources of a step that are asked for each item, or those that are asked once."""
+    return [source for source in step.settings["sources"] if source.get("each", False) == each]
 
 
 def _call(provider: Provider, key: str, source: dict[str, Json], item: int | None) -> FetchCall:
@@ -105,11 +121,8 @@ def _call(provider: Provider, key: str, source: dict[str, Json], item: int | Non
     )
 
 
-def _provider(run: Run, step: Step, opened: OpenRun, family: Family, item: int | None) -> Provider:
-    if item is None:
-        return Provider(run.scope, run.now, family.data)
-    data = {**family.data, **family.item_data.get(str(item), {})}
-    if step.settings["mode"] == "SINGLE":
+def _provider(run: Run, step: Step, opened: OpenRun, data: Mapping[str, Json], item: int | None) -> Provider:
+    if item is None or step.settings["mode"] == "SINGLE":
         return Provider(run.scope, run.now, data)
     return Provider(run.scope, run.now, data, opened.input[item])
 
@@ -179,7 +192,7 @@ def _fetched(run: Run, visit: Visit, fetched: DataFetched) -> None:
         source["alias"]: source.get("select") for source in visit.step.settings["sources"]
     }
     provider = Provider(run.scope, run.now, family.data)
-    held = run.state.size + json_size([family.data, family.item_data, run.state.open[visit.key].input])
+    held = run.state.size + sum(_held(opened) for opened in run.state.open.values())
     for one in fetched.fetched:
         alias = one["alias"]
         select = selects[alias]
@@ -196,8 +209,15 @@ def _fetched(run: Run, visit: Visit, fetched: DataFetched) -> None:
             run.fail(visit, "DATA_SOURCE_TOO_LARGE", message)
             return
         run.note("DATA_FETCHED", visit, **{**one, "value": chosen})
-    if family.items is None:
+    family = _family(run, visit)
+    if family.items is None and all(source["alias"] in family.data for source in _sources(visit.step, each=False)):
         _plan(run, visit)
+
+
+def _held(opened: OpenRun) -> int:
+    """Count the bytes of JSON that a state holds for the children of a step run."""
+    family = opened.children
+    return 0 if family is None else json_size([family.data, family.item_data, opened.input])
 
 
 # Children.
@@ -212,12 +232,12 @@ def _command(step: Step, opened: OpenRun) -> FetchData | StartChildren | Collect
     if family.has_ended:
         return CollectOutputs(opened.key, family.round, family.items)
     room = step.settings["concurrency"] - len(family.open)
-    own_data = any(source.get("each") for source in step.settings["sources"])
-    items = family.pending(min(room, FETCH_CHUNK if own_data else CHUNK)) if room > 0 else ()
-    if not items:
-        return None
-    unfetched = tuple(item for item in items if own_data and str(item) not in family.item_data)
-    return FetchData(opened.key, unfetched) if unfetched else StartChildren(opened.key, family.round, items)
+    own = {source["alias"] for source in _sources(step, each=True)}
+    items = family.pending(min(room, FETCH_CHUNK if own else CHUNK)) if room > 0 else ()
+    ready = tuple(takewhile(lambda item: own <= family.item_data.get(str(item), {}).keys(), items))
+    if ready:  # also when others still wait for their data: what is held for these makes room
+        return StartChildren(opened.key, family.round, ready)
+    return FetchData(opened.key, items) if items else None
 
 
 def _started(run: Run, visit: Visit, started: ChildrenStarted) -> None:
