@@ -6,6 +6,8 @@ schema must demand.
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -73,16 +75,31 @@ def misfits(schema: Json, value: Any) -> Iterator[Misfit]:
 
 def types_at(schema: Json, way: Way) -> frozenset[Type]:
     """List the types that a part of what matches a schema may have."""
-    allowed = TYPES
-    for part in _at(schema, way):
-        allowed &= _types(part)
-    return allowed
+    parts = _demands(schema, schema)
+    for step in way:
+        parts = _within(schema, parts, step)
+    return _common(parts)
 
 
 def accepts_nothing(schema: Json) -> bool:
-    """Tell whether it is plain that nothing at all matches a schema."""
-    return _is_impossible(schema, (), set())
+    """Tell whether it is plain that nothing at all matches a schema, or a property that every match must have."""
+    parts = _demands(schema, schema)
+    waiting: deque[tuple[list[dict[str, Json]], str]] = deque()
+    effort = 0
+    while allowed := _common(parts):
+        if allowed == {"object"}:
+            required = itertools.chain(*(_names(part.get("required")) for part in parts))
+            waiting += [(parts, name) for name in dict.fromkeys(required)]
+        if not waiting or effort > _MAX_EFFORT:
+            return False
+        whole, name = waiting.popleft()
+        parts = _within(schema, whole, name)
+        effort += len(whole) + len(parts)
+    return True
 
+
+_MAX_EFFORT = 10_000
+"""Schemas after which one is looked into no further, some milliseconds' work; it may lead back to itself."""
 
 _CONDITIONAL = {"then", "else", "dependentSchemas", "dependencies"}
 
@@ -110,13 +127,10 @@ def _certain_part(value: Any, path: Iterable[str | int]) -> Any:
     return value
 
 
-def _at(schema: Json, way: Way) -> list[dict[str, Json]]:
-    """List the schemas that a part must match, as far as they are plain."""
-    parts = _demands(schema, schema)
-    for step in way:
-        inner = [_inner(part, step) for part in parts]
-        parts = [demand for part in inner for demand in _demands(schema, part)]
-    return parts
+def _within(root: Json, parts: list[dict[str, Json]], step: str | Item) -> list[dict[str, Json]]:
+    """List the schemas that a part of a value must match whose schemas are given, as far as they are plain."""
+    inner = [_inner(part, step) for part in parts]
+    return [demand for part in inner for demand in _demands(root, part)]
 
 
 def _inner(schema: dict[str, Json], step: str | Item) -> Json:
@@ -160,21 +174,13 @@ def _target(root: Json, reference: Json) -> Json:
     return found
 
 
-def _is_impossible(schema: Json, way: tuple[str, ...], seen: set[frozenset[int]]) -> bool:
-    parts = _at(schema, way)
-    key = frozenset(id(part) for part in parts)
-    if key in seen:
-        return False
-    seen.add(key)
-    allowed = types_at(schema, way)
-    if not allowed:
-        return True
-    required = dict.fromkeys(name for part in parts for name in _names(part.get("required")))
-    return allowed == {"object"} and any(_is_impossible(schema, (*way, name), seen) for name in required)
-
-
 _EVERYTHING: dict[str, Json] = {}
 _NOTHING: dict[str, Json] = {"not": {}}
+
+
+def _common(parts: Iterable[dict[str, Json]]) -> frozenset[Type]:
+    """List the types that every one of some schemas leaves."""
+    return TYPES.intersection(*map(_types, parts))
 
 
 def _types(schema: dict[str, Json]) -> frozenset[Type]:

@@ -431,7 +431,7 @@ _STEPS = (
         "STEP_INVALID",
         "ERROR",
         "A step has a type that Heddle knows but that this release does not run.",
-        '{"id": "child", "type": "sys.sub_workflow", "mode": "SINGLE"}',
+        '{"id": "paid", "type": "event.wait", "pattern": "invoice.paid"}',
         "Use another type: a `task` can do what needs a machine, a `human.confirm` what needs a person.",
     ),
     Rule(

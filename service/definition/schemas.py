@@ -17,7 +17,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from service.domain.json_text import MAX_NESTING, Json, canonical, nesting
+from service.domain.json_text import MAX_NESTING, Json, canonical, nesting, parts
 
 MAX_SCHEMA = 128 * 1024
 """The largest schema, in bytes of JSON."""
@@ -243,13 +243,7 @@ def _cut(message: str) -> str:
 
 def _effort(schema: Json, value: Json) -> int:
     """Estimate how many subschemas are asked when the errors of a value are collected."""
-    return _size(value) * _alternatives(schema, levels=nesting(value))
-
-
-def _size(value: Json) -> int:
-    """Count the parts of a value."""
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + sum(_size(part) for part in parts)
+    return parts(value) * _alternatives(schema, levels=nesting(value))
 
 
 _SAME_VALUE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", *_REFERENCES)

@@ -61,6 +61,12 @@ def nesting(value: Json) -> int:
     return depth
 
 
+def parts(value: Json) -> int:
+    """Count a value and everything in it."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(parts, inner))
+
+
 _MAX_DIGITS = 4300  # Python reads no longer integers, because it would take too long
 _SHOWN = 40
 _MAY_BE_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")

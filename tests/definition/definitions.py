@@ -147,6 +147,61 @@ REVIEW_LOOP: dict[str, Any] = {
     "outputExpression": "{% __steps__.file %}",
 }
 
+BATCH: dict[str, Any] = chain(
+    step(
+        "dsc",
+        "sys.sub_workflow",
+        mode="BATCH",
+        childWorkflowTemplateVersionId="v1",
+        dataSources=[
+            {
+                "alias": "people",
+                "type": "CRM",
+                "dataSourceID": "people",
+                "params": {"company": {"ref": {"source": "CONTEXT", "path": "company.id"}}, "pages": [{"value": 1}]},
+                "select": {"src": "$.data"},
+                "timeout": "PT10S",
+                "retry": {"maxAttempts": 2},
+            },
+            {
+                "alias": "person",
+                "type": "CRM",
+                "dataSourceID": "person",
+                "scope": "per-item",
+                "params": {"type": "expr", "expr": {"src": "__each__.id"}},
+            },
+        ],
+        iterable={"type": "DATASOURCE", "key": "people", "select": {"src": "directors[active]"}},
+        inputMapping=[
+            {"targetPath": "directorId", "value": {"type": "expr", "expr": {"src": "__each__.id"}}},
+            {"targetPath": "company.id", "value": {"ref": {"source": "CONTEXT", "path": "company.id"}}},
+            {"targetPath": "tags", "value": {"type": "const", "value": "new"}, "mode": "append"},
+            {"targetPath": "tags", "value": {"ref": {"source": "DATASOURCE", "key": "person"}}, "mode": "append"},
+            {"targetPath": "before", "value": {"ref": {"source": "STEP", "stepId": "start", "path": "at"}}},
+        ],
+        childWorkflowName={"src": "'DSC ' & __each__.name"},
+        childSubject={"type": "TASK_GROUP", "id": {"src": "__each__.groupId"}},
+        toleratedFailureCount=1,
+        waitForAll=True,
+    ),
+    step("file", "human.confirm", legacyServiceRequestTaskKey="FILE"),
+    inputSchema={"type": "object", "properties": {"company": {"properties": {"id": {"type": "string"}}}}},
+    legacyServiceRequestType="INDIA",
+    stepGroups=[{"id": "g", "stepIds": ["file"], "legacyServiceRequestTaskGroupKey": "FILING"}],
+) | {"name": "Batch"}
+
+CHILD_INPUT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "directorId": {"type": "string"},
+        "company": {"$ref": "#/$defs/company"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["directorId", "company"],
+    "$defs": {"company": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}},
+}
+"""An input that the children of `BATCH` take."""
+
 PARALLEL = definition("start > all; all > a, b, c; a > join; b > join; c > join; join > d; d > end") | {
     "name": "Parallel"
 }

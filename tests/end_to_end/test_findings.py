@@ -65,7 +65,6 @@ def validate(api: Api, document) -> list[tuple[str, str, str, str]]:
     return [
         (SEVERITY.Name(found.severity).removeprefix("SEVERITY_"), found.code, found.rule, found.pointer)
         for found in answer.findings
-        if not (found.rule == "STEP_TYPE_NOT_SUPPORTED" and "sub_workflow" in found.message)
     ]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from service.definition import expressions, partial, reading, syntax
 from service.definition.document import Document, Node
-from service.definition.partial import ITEM, TYPES, Item
+from service.definition.partial import ITEM, TYPES, Item, Misfit
 from service.definition.rules import Finding, finding
 from service.definition.steps import mappings
 from service.definition.steps.mappings import Building, Mapping
 from service.definition.steps.providers import Provider
 from service.definition.surroundings import Child, Surroundings
-from service.domain.json_text import Json
+from service.domain.json_text import Json, parts
 
 NAMING = "childWorkflowTemplateVersionId"
 """The property that names a child's version."""
@@ -47,25 +47,17 @@ def child_version_published(document: Document, surroundings: Surroundings) -> I
             yield finding("CHILD_VERSION_PUBLISHED", message, f"{node.pointer}/{NAMING}")
 
 
-def child_input_complete(document: Document, surroundings: Surroundings) -> Iterator[Finding]:
-    """A sub-workflow gives its children everything that they must have."""
-    for node, _, building, schema in _with_inputs(document, surroundings):
+def child_input(document: Document, surroundings: Surroundings) -> Iterator[Finding]:
+    """A sub-workflow gives its children everything that they must have, and nothing that they do not take."""
+    for node, building, schema in _with_inputs(document, surroundings):
         for misfit in partial.misfits(schema, building.input):
-            if misfit.missing is not None:
-                name = _written((*misfit.path, misfit.missing))
-                message = f'nothing gives the children "{name}", which their inputSchema requires'
-                yield finding("CHILD_INPUT_COMPLETE", message, _place(node, building, misfit.path))
-
-
-def child_input_fits(document: Document, surroundings: Surroundings) -> Iterator[Finding]:
-    """A sub-workflow gives its children nothing that they do not take."""
-    for node, _, building, schema in _with_inputs(document, surroundings):
-        for misfit in partial.misfits(schema, building.input):
-            if misfit.missing is None:
-                message = f"the children's inputSchema does not take this{_at(misfit.path)}: {misfit.message}"
-                yield finding("CHILD_INPUT_FITS", message, _place(node, building, misfit.path))
+            yield _told(node, building, misfit)
         for mapping in mappings.read(node.data.get("inputMapping"), f"{node.pointer}/inputMapping"):
             yield from _other_type(document, node, mapping, schema)
+
+
+_MAX_EFFORT = 1_000_000
+"""Parts of inputs times parts of schemas that are compared in one definition; a second's work."""
 
 
 def _with_children(document: Document, surroundings: Surroundings) -> Iterator[tuple[Node, Child]]:
@@ -76,17 +68,34 @@ def _with_children(document: Document, surroundings: Surroundings) -> Iterator[t
             yield node, known[id]
 
 
-def _with_inputs(document: Document, surroundings: Surroundings) -> Iterator[tuple[Node, Child, Building, Json]]:
+def _with_inputs(document: Document, surroundings: Surroundings) -> Iterator[tuple[Node, Building, Json]]:
     """List the sub-workflows whose children have a schema, with what the mappings build; none with bad mappings."""
+    schemas = {
+        child.id: json.loads(child.input_schema) for child in surroundings.children if child.input_schema is not None
+    }
+    size = {id: parts(schema) for id, schema in schemas.items()}
+    effort = 0
     for node, child in _with_children(document, surroundings):
         written = node.data.get("inputMapping", [])
         found = mappings.read(written, f"{node.pointer}/inputMapping")
         is_sound = isinstance(written, list) and len(found) == len(written)
-        if child.input_schema is None or not is_sound or any(one.path is None for one in found):
+        if child.id not in schemas or not is_sound or any(one.path is None for one in found):
             continue
         building = Building(found)
-        if not building.problems:
-            yield node, child, building, json.loads(child.input_schema)
+        effort += parts(building.input) * size[child.id]
+        if not building.problems and effort <= _MAX_EFFORT:
+            yield node, building, schemas[child.id]
+
+
+def _told(node: Node, building: Building, misfit: Misfit) -> Finding:
+    place = _place(node, building, misfit.path)
+    if misfit.missing is not None:
+        name = _written((*misfit.path, misfit.missing))
+        message = f'nothing gives the children "{name}", which their inputSchema requires'
+        return finding("CHILD_INPUT_COMPLETE", message, place)
+    at = f' at "{_written(misfit.path)}"' if misfit.path else ""
+    message = f"the children's inputSchema does not take this{at}: {misfit.message}"
+    return finding("CHILD_INPUT_FITS", message, place)
 
 
 def _place(node: Node, building: Building, path: tuple[str | int, ...]) -> str:
@@ -164,10 +173,6 @@ def _below(origin: _Origin | None, way: tuple[str, ...] | list[str] | list[Item]
 
 def _written(path: tuple[str | int, ...]) -> str:
     return ".".join(map(str, path))
-
-
-def _at(path: tuple[str | int, ...]) -> str:
-    return f' at "{_written(path)}"' if path else ""
 
 
 def _list(types: frozenset[partial.Type]) -> str:

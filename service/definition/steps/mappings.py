@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,10 @@ MAPPINGS: dict[str, Json] = {
     },
 }
 """The JSON Schema of a step's mappings."""
+
+
+Path = tuple[str | int, ...]
+"""The names and positions that lead to a part of an input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,25 +104,29 @@ class Building:
     def __init__(self, mappings: list[Mapping]) -> None:
         self.input: dict[str, Any] = {}
         self.problems: list[Finding] = []
-        self._done: list[Mapping] = []
-        self._owned = {id(self.input): self.input}  # the others belong to the author's document
+        self._done: list[tuple[Path, Mapping]] = []
         for mapping in mappings:
-            if mapping.path is None:
+            path = mapping.path
+            if path is None:
                 continue
-            if (wrong := self._put(mapping, mapping.path)) is not None:
+            if (wrong := self._put(mapping, path)) is not None:
                 self.problems.append(finding("PATHS_VALID", wrong, f"{mapping.pointer}/targetPath"))
             else:
-                self._done.append(mapping)
+                self._done.append((tuple(path), mapping))
 
-    def origin(self, path: tuple[str | int, ...]) -> Mapping | None:
+    def origin(self, path: Path) -> Mapping | None:
         """Find the mapping that has put there what stands at a path, or something in it; None for the whole."""
-        within = [mapping for mapping in self._done if _begins(mapping.path, path) or _begins(path, mapping.path)]
-        return within[-1] if within and path else None
+        for done, mapping in reversed(self._done if path else ()):
+            length = min(len(done), len(path))
+            if done[:length] == path[:length]:
+                return mapping
+        return None
 
     def _put(self, mapping: Mapping, path: list[str]) -> str | None:
         """Do what a mapping says; tell why it cannot be done."""
         value = mapping.provider
-        part = value.constant if value is not None and value.form == "const" else UNKNOWN
+        # A copy, because later mappings may change it, and it is the author's.
+        part = copy.deepcopy(value.constant) if value is not None and value.form == "const" else UNKNOWN
         at = self.input
         for depth, name in enumerate(path[:-1], start=1):
             inner = at.setdefault(name, {})
@@ -125,7 +134,7 @@ class Building:
                 return None
             if not isinstance(inner, dict):
                 return f'the path leads through "{".".join(path[:depth])}", which is {_kind(inner)} by then'
-            at[name] = at = self._own(inner)
+            at = inner
         if not mapping.appends:
             at[path[-1]] = part
             return None
@@ -134,21 +143,8 @@ class Building:
             return None
         if not isinstance(present, list):
             return f'nothing can be appended to "{".".join(path)}", which is {_kind(present)} by then'
-        at[path[-1]] = self._own(present)
-        at[path[-1]].append(part)
+        present.append(part)
         return None
-
-    def _own(self, part: Any) -> Any:
-        """Make a part one that may be changed."""
-        if id(part) not in self._owned:
-            part = part.copy()
-            self._owned[id(part)] = part
-        return part
-
-
-def _begins(beginning: Sequence[str | int] | None, path: Sequence[str | int] | None) -> bool:
-    """Tell whether one path leads by way of the other, or to the same place."""
-    return beginning is not None and path is not None and tuple(path[: len(beginning)]) == tuple(beginning)
 
 
 def _replaced(mappings: list[Mapping]) -> Iterator[Finding]:
