@@ -16,7 +16,7 @@ run: $(VENV)/.runtime ## Start Heddle with everything it needs, and run the exam
 	@$(RUN) -m service dev --example $(if $(filter 1,$(ONESHOT)),--oneshot)
 
 test: $(VENV)/.dev ## Run the whole test suite
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, types, protos and that the generated code is fresh
 	@$(RUN) -m tools.lint

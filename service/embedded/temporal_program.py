@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from service.embedded.fetching import alone
 from service.embedded.problem import Problem
 from service.embedded.processes import Process, Program
 from service.embedded.waiting import Waiter
@@ -42,7 +43,9 @@ def _fetch(cached: Path, log: Path, waiter: Waiter) -> None:
             f"the cache {cached.parent} for Temporal's server cannot be written: {error.strerror}.\n"
             "Name a folder of yours: XDG_CACHE_HOME=..."
         ) from error
-    with partial as folder:
+    with partial as folder, alone(cached.parent):
+        if cached.exists():
+            return
         if not _download(Path(folder), log, waiter):
             _build(Path(folder), log, waiter)
         # Whichever way it came, it is the only file there.
