@@ -109,9 +109,10 @@ def test_a_stage_of_children_is_in_progress_until_they_are_done_and_waits_when_t
     }
     document = grouped("start > dsc; dsc > file; file > end", {"certificates": "dsc", "filing": "file"}, dsc=batch)
     id = api.start(document).execution.id
+    children = await_children(api, id, 2)
     await_stages(api, id, "AWAITING_CUSTOMER_INPUT certificates=IN_PROGRESS filing=NOT_STARTED")
 
-    for one in api.call("ListExecutions", parent_execution_id=id).executions:
+    for one in children:
         api.complete(one.id, "a")
         assert stages(api, id) == "AWAITING_CUSTOMER_INPUT certificates=IN_PROGRESS filing=NOT_STARTED"
         api.complete(one.id, "b")
@@ -120,15 +121,20 @@ def test_a_stage_of_children_is_in_progress_until_they_are_done_and_waits_when_t
     busy = api.publish(definition("start > task; task > end", name="Busy", task=work), activate=False)
     document["steps"][1]["childWorkflowTemplateVersionId"] = busy.id
     id = api.start(document).execution.id
-    await_stages(api, id, "IN_PROGRESS certificates=IN_PROGRESS filing=NOT_STARTED")
-    api.await_that(id, lambda _: len(api.call("ListExecutions", parent_execution_id=id).executions) == 2)
+    children = await_children(api, id, 2)
     assert stages(api, id) == "IN_PROGRESS certificates=IN_PROGRESS filing=NOT_STARTED"
-    api.call("CancelExecution", execution_id=api.call("ListExecutions", parent_execution_id=id).executions[0].id)
+    api.call("CancelExecution", execution_id=children[0].id)
 
     await_stages(api, id, "BLOCKED certificates=BLOCKED filing=NOT_STARTED")
     api.call("RetryExecution", execution_id=id)
 
     await_stages(api, id, "IN_PROGRESS certificates=IN_PROGRESS filing=NOT_STARTED")
+
+
+def await_children(api: Api, id: str, number: int) -> list[Any]:
+    """Wait until an execution has so many children; gives them."""
+    api.await_that(id, lambda _: len(api.call("ListExecutions", parent_execution_id=id).executions) == number)
+    return list(api.call("ListExecutions", parent_execution_id=id).executions)
 
 
 def await_stages(api: Api, id: str, wanted: str) -> None:
