@@ -9,11 +9,11 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from bench import counts, inline, printing, reads, starts, tasks
+from bench import batches, counts, inline, printing, reads, simulation, starts, tasks
 from bench.ground import Ground, ground
 from bench.measuring import Comparison
 from bench.profiling import profile
@@ -26,7 +26,7 @@ CONTESTS: dict[str, Callable[[Stage], list[Comparison]]] = {
     "inline": inline.measure,
     "reads": reads.measure,
 }
-NAMES = [*CONTESTS, "counts"]
+NAMES = [*CONTESTS, "batches", "counts", "simulation"]
 
 
 def main() -> int:
@@ -35,22 +35,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the `finally`s that end the processes
     names = arguments.names or NAMES
     began = time.monotonic()
+    _say(f"{os.cpu_count()} cores, Python {platform.python_version()}")
+    _say(f"Load average {os.getloadavg()[0]:.1f} before: the less, the better the figures")
     try:
-        with ground() as servers:
-            _say(f"{os.cpu_count()} cores, Python {platform.python_version()}, PostgreSQL {servers.postgres_version}")
-            _say(f"Load average {os.getloadavg()[0]:.1f} before: the less, the better the figures")
-            # First, while its workers are the only ones.
-            counted = counts.measure(servers) if "counts" in names else []
-            compared = _contests(servers, [name for name in names if name in CONTESTS], arguments.profile)
+        sections = _measure(names, arguments.profile)
     except Problem as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    if compared:
-        _say(f"\n{printing.comparisons(compared)}\n\n{printing.cpu(compared)}")
-    if counted:
-        _say(f"\n{printing.counts(counted)}")
+    for section in sections:
+        _say(f"\n{section}")
     _say(f"\n{time.monotonic() - began:.0f} s")
     return 0
 
@@ -66,17 +61,36 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _contests(servers: Ground, names: list[str], profiled: str | None) -> list[Comparison]:
-    if not names:
-        return []
+def _measure(names: Sequence[str], profiled: str | None) -> list[str]:
+    """Measure what was asked for; gives the tables."""
+    # First what wants the machine for itself, then what wants to be the servers' only caller.
+    sections = [printing.simulation(simulation.measure())] if "simulation" in names else []
+    if set(names) <= {"simulation"}:
+        return sections
+    with ground() as servers:
+        _say(f"PostgreSQL {servers.postgres_version}")
+        counted = [printing.counts(counts.measure(servers))] if "counts" in names else []
+        staged = [name for name in names if name in CONTESTS or name == "batches"]
+        if staged:
+            sections += _staged(servers, staged, profiled)
+    return sections + counted
+
+
+def _staged(servers: Ground, names: Sequence[str], profiled: str | None) -> list[str]:
     stage = Stage.on(servers)
-    compared = []
+    compared: list[Comparison] = []
+    told: list[str] = []
     for name in names:
         _say(f"Measuring {name}")
         stacks = Path(tempfile.gettempdir(), f"heddle-{name}-{profiled}.stacks")
         with profile(servers.processes[profiled].pid, stacks) if profiled else nullcontext():
-            compared += CONTESTS[name](stage)
-    return compared
+            if name == "batches":
+                found = batches.measure(stage)
+                compared.append(found.comparison)
+                told.append(printing.batches(found))
+            else:
+                compared += CONTESTS[name](stage)
+    return [printing.comparisons(compared), printing.cpu(compared), *told]
 
 
 def _say(line: str) -> None:

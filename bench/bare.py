@@ -66,6 +66,22 @@ class Interpreter:
         return result
 
 
+@workflow.defn(name="bench.batch")
+class Batch:
+    """Runs a child workflow for each of a number of items, so many at a time, and collects what they give."""
+
+    @workflow.run
+    async def run(self, order: dict[str, Any]) -> list[Any]:
+        turns = asyncio.Semaphore(order["atOnce"])
+
+        async def child(item: int) -> Any:
+            async with turns:
+                name = f"{workflow.info().workflow_id}/{item}"
+                return await workflow.execute_child_workflow("bench.interpreter", order["steps"], id=name)
+
+        return list(await asyncio.gather(*(child(item) for item in range(order["items"]))))
+
+
 def steps(number: int) -> dict[str, dict[str, Any]]:
     """The interpreter's definition of so many tasks in a row."""
     names = ["start", *(f"task{position}" for position in range(2, number + 1)), "end"]
@@ -91,7 +107,7 @@ def _workflows(temporal: str) -> None:
     # The settings of Heddle's own worker, `service/temporal/worker.py`.
     parts = {
         "task_queue": QUEUE,
-        "workflows": [Waiting, Empty, Interpreter],
+        "workflows": [Waiting, Empty, Interpreter, Batch],
         "workflow_runner": UnsandboxedWorkflowRunner(),
         "max_concurrent_workflow_tasks": 200,
         "max_concurrent_local_activities": WRITERS,

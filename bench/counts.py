@@ -20,7 +20,7 @@ from bench.proxy import CountingProxy
 from heddle.v1.execution_service_pb2 import StartExecutionResponse
 from heddle.v1.step_service_pb2 import CompleteStepRequest
 from heddle.v1.step_service_pb2_grpc import StepServiceStub
-from service.temporal.orders import workflow_id
+from service.domain.execution import workflow_id
 
 EXECUTIONS = 40
 """Executions of each kind, one after the other."""
@@ -127,7 +127,7 @@ def _run(start: Callable[[], bytes], act: Callable[[str], object] | None, events
 
 async def _events(client: Client, execution_id: str) -> int:
     """Wait until the workflow has ended and count its events, on a way that the proxy does not count."""
-    handle = client.get_workflow_handle(workflow_id(WORKSPACE, execution_id))
+    handle = client.get_workflow_handle(workflow_id(WORKSPACE, execution_id, 0))
     await handle.result()
     return len((await handle.fetch_history()).events)
 

@@ -11,6 +11,9 @@ TASK = "bench.step"
 
 TASK_QUEUE = "bench-tasks"
 
+AT_ONCE = 50
+"""Children of a batch that run at a time."""
+
 INPUT: dict[str, Any] = {"company": "Example Weaving", "large": True}
 
 
@@ -50,7 +53,28 @@ def _transition(source: dict[str, Any], target: dict[str, Any]) -> dict[str, Any
     return {"id": f"{source['id']}-{target['id']}", "fromStepId": source["id"], "toStepId": target["id"]}
 
 
+def batch(version_id: str) -> dict[str, Any]:
+    """Run a version for each of the input's `items`, so many at a time as the bare batch does."""
+    step = {
+        "id": "children",
+        "type": "sys.sub_workflow",
+        "name": "children",
+        "mode": "BATCH",
+        "childWorkflowTemplateVersionId": version_id,
+        "iterable": {"type": "EXPRESSION", "expr": {"src": "__context__.items"}},
+        "inputMapping": [
+            {"id": "number", "targetPath": "number", "value": {"expr": {"src": "__each__"}}},
+            {"id": "company", "targetPath": "company", "value": {"ref": {"source": "CONTEXT", "path": "company"}}},
+        ],
+        "maxConcurrency": AT_ONCE,
+    }
+    return _line("A batch", [step])
+
+
 HUMAN = _line("One human step", [_human("confirm")])
 ONE_TASK = _line("One task", [_task("task1")])
+TWO_TASKS = _line("Two tasks", [_task("task1"), _task("task2")]) | {
+    "outputExpression": "{% __steps__.task2.outputData %}"
+}
 FIVE_TASKS = _line("Five tasks", [_task(f"task{number}") for number in range(1, 6)])
 INLINE = _choices("Five inline steps", 3)

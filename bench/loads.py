@@ -23,7 +23,7 @@ from temporalio.client import Client
 from bench.calling import Caller
 from bench.definitions import INPUT
 from heddle.v1 import execution_service_pb2 as pb
-from service.temporal.orders import workflow_id
+from service.domain.execution import workflow_id
 
 WORKSPACE = "bench"
 INPUT_JSON = json.dumps(INPUT)
@@ -157,7 +157,7 @@ class RunExecution:
             start = idle.pop() if idle else self.start.connect()
             answer = pb.StartExecutionResponse.FromString(await asyncio.to_thread(start))
             idle.append(start)
-            await client.get_workflow_handle(workflow_id(WORKSPACE, answer.execution.id)).result()
+            await client.get_workflow_handle(workflow_id(WORKSPACE, answer.execution.id, 0)).result()
 
         return run
 

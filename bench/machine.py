@@ -24,6 +24,22 @@ def cpu(pids: Mapping[str, int]) -> dict[str, float]:
     return {name: sum(seconds for own, parent, seconds in stats if pid in (own, parent)) for name, pid in pids.items()}
 
 
+def memory(pid: int) -> tuple[float, float]:
+    """MiB that a process holds in memory, and the most that it held since `forget_peak`."""
+    if not CAN_TELL:
+        return 0.0, 0.0
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    values = {name: value for name, _, value in (line.partition(":") for line in lines)}
+    now, peak = (int(values[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+    return now, peak
+
+
+def forget_peak(pid: int) -> None:
+    """Let the peak of a process's memory begin anew."""
+    if CAN_TELL:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def await_rest(cpu_now: Callable[[], Mapping[str, float]], *, within: float = 10) -> None:
     """Wait until the processes have worked off what they were given."""
     if not CAN_TELL:

@@ -30,7 +30,7 @@ Figure = Literal["rate", "p50"]
 class Burst:
     """What callers did in some seconds."""
 
-    rate: float  # calls a second
+    rate: float  # calls a second; of a batch, children a second
     p50: float  # milliseconds that the median call took
     cpu: dict[str, float]  # milliseconds of each process for one call, what it caused behind the answer included
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from bench.batches import Batches, BatchRun
 from bench.counts import Count
 from bench.measuring import Burst, Comparison
+from bench.simulation import GOAL, Simulation
 
 _WORTH_TELLING = 0.02
 """Milliseconds of CPU for one call."""
@@ -45,6 +47,41 @@ def counts(rows: Iterable[Count]) -> str:
     return table(head, lines)
 
 
+def batches(found: Batches) -> str:
+    """What a batch leaves in Temporal's history, in the worker's memory and in Heddle's database."""
+    head = [
+        "a batch of",
+        "seconds",
+        "parent's history events",
+        "longest run",
+        "worker before",
+        "peak",
+        "writes a child",
+    ]
+    lines = [_batch("Heddle", run) for run in found.heddle] + [_batch("bare", run) for run in found.bare]
+    return table(head, lines)
+
+
+def simulation(found: Simulation) -> str:
+    """What the engine takes for each item of a batch."""
+    head = ["items", "parent, µs an item", "its child, µs", "tasks a second", "largest state"]
+    lines = [
+        [
+            f"{one.items:,}",
+            f"{one.parent:.0f}",
+            f"{one.children:.0f}",
+            f"{one.steps_a_second:,.0f}",
+            f"{one.state / 1024:.0f} KiB",
+        ]
+        for one in (found.few, found.many)
+    ]
+    ratio = median(found.ratios)
+    spread = f"{min(found.ratios):.2f}-{max(found.ratios):.2f}"
+    verdict = "met" if ratio <= GOAL else "MISSED"
+    told = f"The parent's µs an item, many beside few: {ratio:.2f} ({spread}), goal ≤ {GOAL:g}: {verdict}"
+    return f"{table(head, lines)}\n\n{told}"
+
+
 def table(head: list[str], lines: Iterable[list[str]]) -> str:
     """Set lines out under a head, as Markdown."""
     lines = list(lines)
@@ -64,6 +101,18 @@ def _row(row: Comparison) -> list[str]:
         return [row.what, str(row.callers), *figures, ratio, spread, "", ""]
     goal = f"{'≥' if row.figure == 'rate' else '≤'} {row.goal:g}"
     return [row.what, str(row.callers), *figures, ratio, spread, goal, "met" if row.is_met else "MISSED"]
+
+
+def _batch(whose: str, run: BatchRun) -> list[str]:
+    return [
+        whose,
+        f"{run.burst.p50 / 1000:.1f}",
+        f"{sum(run.runs):,} in {len(run.runs)} run{'s' if len(run.runs) > 1 else ''}",
+        f"{max(run.runs):,}",
+        f"{run.memory_before:.0f} MiB",
+        f"{run.memory_peak:.0f} MiB",
+        f"{run.writes:.1f}",
+    ]
 
 
 def _figure(row: Comparison, bursts: Sequence[Burst]) -> str:

@@ -16,6 +16,7 @@ import psycopg2
 
 from service.domain.execution import Execution
 from service.domain.ids import uuid7
+from service.embedded.problem import Problem
 from storage import database, executions
 from storage.database import query
 from storage.executions import StepRunRow, Writing
@@ -23,15 +24,26 @@ from storage.executions import StepRunRow, Writing
 ROUNDS = 15
 SECONDS = 0.4
 
+_STEP = "children"
+
 _BEFORE = """
 DROP INDEX executions_by_status, executions_by_template, executions_by_version, executions_by_entity,
-    executions_by_correlation, executions_by_root, executions_of_parent;
+    executions_by_correlation, executions_by_root, executions_of_parent, executions_by_parent;
+CREATE INDEX executions_by_parent ON executions (workspace, parent_id, parent_step_id, parent_item)
+    WHERE parent_id IS NOT NULL;
 CREATE INDEX executions_by_template ON executions (workspace, template_id, id);
 CREATE INDEX executions_by_version ON executions (workspace, version_id, id);
 CREATE INDEX executions_by_entity ON executions (workspace, entity_type, entity_id, id) WHERE entity_type <> '';
 CREATE INDEX executions_by_root ON executions (workspace, root_id, id);
 CREATE INDEX executions_by_correlation ON executions (workspace, correlation_id, id) WHERE correlation_id <> '';
 VACUUM ANALYZE executions
+"""
+
+_MAKE_PARENTS = f"""
+INSERT INTO step_runs (workspace, execution_id, step_id, visit, attempt, status, create_number, create_time,
+    update_time)
+    SELECT workspace, id, '{_STEP}', 1, 1, 'RUNNING', 1, now(), now() FROM executions WHERE status = 'STARTED'
+    ORDER BY id LIMIT 100 RETURNING execution_id
 """
 
 
@@ -46,8 +58,9 @@ def without_indexes_for_lists(url: str) -> None:
 
 def measure(before: str, now: str) -> list[list[str]]:
     """Write to both; gives lines of a table."""
-    database.connect(now)
-    parents = [row[0] for row in query("SELECT id FROM executions WHERE status = 'STARTED' ORDER BY id LIMIT 100")]
+    for url in (before, now):
+        database.connect(url)
+        parents = [row[0] for row in query(_MAKE_PARENTS)]
     kinds: dict[str, Callable[[], object]] = {
         "start": _start,
         "start by an entity, with correlation": lambda: _start(entity=("PRODUCT", "p-3"), correlation="nightly"),
@@ -114,8 +127,13 @@ def _start(
         launch_after=None,
         launch_attempts=0,
         launch_error=None,
+        parent_step_id=_STEP if parent else "",
+        parent_visit=1 if parent else 0,
+        parent_item=secrets.randbelow(10_000) if parent else 0,
+        depth=1 if parent else 0,
     )
-    executions.add(execution, json.dumps({"state": "x" * 400}), 8.0, _writing(execution, now, 1))
+    if not executions.add(execution, json.dumps({"state": "x" * 400}), 8.0, _writing(execution, now, 1)):
+        raise Problem("the execution was not stored")
     return execution, now
 
 
