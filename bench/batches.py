@@ -151,9 +151,11 @@ def _counting_writes(database: str) -> Iterator[list[int]]:
 
     def so_far() -> int:
         cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-        return int(cursor.fetchone()[0])
+        ((number,),) = cursor.fetchall()
+        return int(number)
 
-    before, counted = so_far(), []
+    before = so_far()
+    counted: list[int] = []
     try:
         yield counted
         counted.append(so_far() - before)
