@@ -64,6 +64,59 @@ def test_every_rule_is_explained(rule):
     assert rule.example
 
 
+A6 = {
+    "GRAPH_INVALID": "GRAPH_EXACTLY_ONE_START GRAPH_EXACTLY_ONE_END START_STEP_NO_INCOMING END_STEP_SINGLE_INCOMING "
+    "END_STEP_NO_OUTGOING TRANSITIONS_UNIQUE NO_SELF_LOOPS NO_ISOLATED_STEPS ONLY_SPLIT_GATEWAY_CAN_FAN_OUT "
+    "JOIN_GATEWAY_MANY_IN_SINGLE_OUT CONDITIONAL_SPLIT_SINGLE_DEFAULT EXCLUSIVE_SPLIT_TWO_OUTGOING "
+    "ONLY_EXCLUSIVE_INCLUSIVE_STEP_HAVE_CONDITION MISSING_BATCH_ITERATOR",
+    "ID_INVALID": "STEP_IDS_UNIQUE TRANSITION_IDS_UNIQUE STEP_GROUP_IDS_UNIQUE",
+    "GROUPING_INVALID": "NO_GROUP_FOR_SPECIAL_NODES GROUP_STEP_IDS_EXISTS STEP_BELONGS_TO_ONLY_ONE_GROUP "
+    "STEP_GROUP_CANNOT_BE_EMPTY LEGACY_SERVICE_REQUEST_REQUIRES_STEP_GROUPS",
+    "LEGACY_CONFIG_INVALID": "LEGACY_SERVICE_REQUEST_TYPE_GROUP_TASK_UNIQUE "
+    "LEGACY_SERVICE_REQUEST_TASK_GROUP_EXISTS_IN_TEMPLATE LEGACY_SERVICE_REQUEST_TASK_EXISTS_IN_TEMPLATE "
+    "LEGACY_SERVICE_REQUEST_TASK_ONLY_ON_HUMAN_STEP",
+}
+"""The 26 rules of the system that the native dialect comes from, by their codes."""
+BROKEN_26 = [(code, rule) for code, rules in A6.items() for rule in rules.split()]
+
+
+@pytest.mark.parametrize(("code", "rule"), BROKEN_26)
+def test_a6_some_definition_breaks_each_of_the_26_rules_and_no_other(code, rule):
+    found = [[finding[:3] for finding in case["findings"]] for case in CASES]
+
+    assert [["ERROR", code, rule]] in found
+
+
+def test_a6_a_definition_that_breaks_all_but_one_hears_of_each():
+    document = definition(
+        "start > if; if > a?, b?, c?; a > join; join > b; a > a; a > b; b > end; b > end; c > end; end > start"
+    )
+    document["steps"] += [
+        step("a", "human.confirm"),
+        step("batch", "sys.sub_workflow", mode="BATCH", childWorkflowTemplateVersionId="v1"),
+        step("wait", "timer", duration=1, legacyServiceRequestTaskKey="NO_TASK"),
+        step("start2", "start"),
+        step("end2", "end"),
+        step("t1", "human.confirm", legacyServiceRequestTaskKey="NO_TASK"),
+        step("t2", "human.confirm", legacyServiceRequestTaskKey="NO_TASK"),
+    ]
+    document["stepTransitions"] += [
+        {"id": "t1", "fromStepId": "c", "toStepId": "batch", "condition": {"src": "true"}},
+    ]
+    document["stepGroups"] = [
+        {"id": "g", "stepIds": ["start", "gone", "c", "t1", "t2"], "legacyServiceRequestTaskGroupKey": "NO_GROUP"},
+        {"id": "g", "stepIds": ["c"]},
+        {"id": "empty", "stepIds": []},
+    ]
+    document["legacyServiceRequestType"] = "INDIA"
+    within = surroundings({"surroundings": {"children": {"v1": {}}, "catalogue": {"INDIA": {"FILING": ["FILE"]}}}})
+
+    broken = {(found.code, found.rule) for found in examine("graph", document, within).findings}
+
+    kept = ("GROUPING_INVALID", "LEGACY_SERVICE_REQUEST_REQUIRES_STEP_GROUPS")  # there are groups to be wrong
+    assert set(BROKEN_26) - broken == {kept}
+
+
 @pytest.mark.parametrize(
     "document", [VERIFICATION, REVIEW_LOOP, PARALLEL, BATCH], ids=lambda document: document["name"]
 )

@@ -1,6 +1,7 @@
 """The open questions of the system that the native dialect comes from, each with the answer that Heddle gives.
 
-CQ3 and CQ17 stand with sub-workflows, CQ8 and CQ9 with trigger records, CQ15 and CQ16 with families of executions.
+CQ3 stands with sub-workflows too, CQ8 and CQ9 with trigger records, CQ15 and CQ16 with families of executions, CQ17
+with the versions of children.
 """
 
 from __future__ import annotations
@@ -59,6 +60,34 @@ def test_cq2_a_status_beyond_the_five_is_refused_with_those_that_there_are(api: 
             '"NotStarted", "InProgress", "Completed", "Disabled", "Failed"',
         )
     assert json.dumps(written) in refusals[0].message
+
+
+def test_cq3_the_names_of_the_enum_are_types_and_the_bytes_stay_as_they_were_written(api: Api):
+    child = api.publish(ONE)
+    sub = {"mode": "SINGLE", "childWorkflowTemplateVersionId": child.id}
+    document = definition(
+        "start > confirm; confirm > xs; xs > sub if true, form; sub > form; form > end",
+        form={"formSchema": {}},
+        sub=sub,
+    )
+    for step, alias in zip(
+        document["steps"],
+        ("START", "HUMAN_CONFIRM", "GATEWAY_EXCLUSIVE_SPLIT", "SYS_SUB_WORKFLOW", "HUMAN_FORM", "END"),
+        strict=True,
+    ):
+        step["type"] = alias
+    written = json.dumps(document, indent=3) + "\n"
+    template = api.call("CreateTemplate", name="Aliases").template
+    fields = {"template_id": template.id, "label": "1", "definition_json": written}
+    version = api.call("CreateVersion", **fields).version
+
+    assert not version.findings
+    assert api.call("PublishVersion", version_id=version.id).version.definition_json == written
+    id = api.start(version).execution.id
+    api.complete(id, "confirm")
+    (step,) = api.open(id)
+    assert step == "sub"
+    assert api.call("GetVersion", version_id=version.id).version.definition_json == written
 
 
 def test_cq4_the_output_of_a_step_is_read_directly_and_as_a_record(api: Api):
