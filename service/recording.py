@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from service.definition.plan import Json
 from service.engine.entries import Entry
@@ -48,7 +49,7 @@ def writing(
     phase: str,
     now: datetime,
     *,
-    owner: str | None = None,
+    owner: Literal["CREATED"] | None = None,
 ) -> executions.Writing:
     """Say what to store for these entries; `owner` as in `storage.executions.Writing`."""
     projection = project(entries)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from service.domain.execution import Execution, Launch
 from storage import documents, families, trigger_records
@@ -56,7 +56,7 @@ class Writing:
     status: str | None = None
     output: str | None = None
     error: str | None = None
-    owner: str | None = None
+    owner: Literal["CREATED"] | None = None
     cancelled: list[tuple[str, int]] = field(default_factory=list)
 
     @property
@@ -68,6 +68,13 @@ class Writing:
     def last_number(self) -> int:
         """The number of the last entry."""
         return int(self.entries[-1]["number"])
+
+
+_IS_WAITING = "launch_state IS NOT NULL"
+"""Is CREATED, as a constraint of the table says. Asked for that status, PostgreSQL may look through all that have it.
+
+They come and go, so its statistics know of none, and to look through none seems cheaper than to find one by its id.
+"""
 
 
 def add(execution: Execution, launch_state: str | None, lease: float, writing: Writing) -> bool:
@@ -132,6 +139,7 @@ def record(writing: Writing) -> Recorded | None:
 
 def _record(writing: Writing) -> Recorded | None:
     shelf = documents.Shelf()
+    owner = _IS_WAITING if writing.owner == "CREATED" else "status IN ('CREATED', 'STARTED')"
     head = (
         "e AS (UPDATE executions SET status = coalesce(%s, 'STARTED'), phase = %s, output = %s, error = %s, "
         "last_number = %s, revision = revision + 1, update_time = %s, start_time = coalesce(start_time, %s), "
@@ -139,11 +147,10 @@ def _record(writing: Writing) -> Recorded | None:
         "report_after = CASE WHEN %s AND parent_id IS NOT NULL THEN now() + make_interval(secs => %s) END, "
         "cancel_after = CASE WHEN NOT %s THEN cancel_after END, "
         "launch_state = NULL, launch_after = NULL, launch_error = NULL "
-        "WHERE workspace = %s AND id = %s AND last_number = %s AND status = ANY(%s) "
+        f"WHERE workspace = %s AND id = %s AND last_number = %s AND {owner} "
         "RETURNING report_after IS NOT NULL AS reports)"
     )
     has_ended = writing.status is not None
-    owners = [writing.owner] if writing.owner else ["CREATED", "STARTED"]
     values = [
         writing.status,
         writing.phase,
@@ -160,7 +167,6 @@ def _record(writing: Writing) -> Recorded | None:
         writing.workspace,
         writing.execution_id,
         writing.first_number - 1,
-        owners,
     ]
     rows = _write(head, values, writing, shelf)
     return Recorded(reports=rows[0][0], cancels=bool(writing.cancelled)) if rows else None
@@ -298,7 +304,7 @@ def confirm(workspace: str, execution_id: str, now: datetime) -> Execution | Non
     rows = query(
         "UPDATE executions SET status = 'STARTED', start_time = %s, update_time = %s, revision = revision + 1, "
         "launch_attempts = launch_attempts + 1, launch_state = NULL, launch_after = NULL, launch_error = NULL "
-        f"WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING {COLUMNS}",
+        f"WHERE workspace = %s AND id = %s AND {_IS_WAITING} RETURNING {COLUMNS}",
         (now, now, workspace, execution_id),
     )
     return _read(rows, workspace)[0] if rows else None
@@ -309,7 +315,7 @@ def confirm_all(workspace: str, execution_ids: Sequence[str], now: datetime) -> 
     query(
         "UPDATE executions SET status = 'STARTED', start_time = %s, update_time = %s, revision = revision + 1, "
         "launch_attempts = launch_attempts + 1, launch_state = NULL, launch_after = NULL, launch_error = NULL "
-        "WHERE workspace = %s AND id = ANY(%s) AND status = 'CREATED' RETURNING 1",
+        f"WHERE workspace = %s AND id = ANY(%s) AND {_IS_WAITING} RETURNING 1",
         (now, now, workspace, list(execution_ids)),
     )
 
@@ -320,7 +326,7 @@ def refuse_launch(workspace: str, execution_id: str, error: str, now: datetime) 
         "UPDATE executions SET status = 'FAILED_TO_START', phase = 'NONE', error = %s, end_time = %s, "
         "update_time = %s, revision = revision + 1, launch_attempts = launch_attempts + 1, launch_state = NULL, "
         "launch_after = NULL, launch_error = NULL, report_after = CASE WHEN parent_id IS NOT NULL THEN now() END "
-        "WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING 1",
+        f"WHERE workspace = %s AND id = %s AND {_IS_WAITING} RETURNING 1",
         (error, now, now, workspace, execution_id),
     )
 
@@ -330,7 +336,7 @@ def postpone_launch(workspace: str, execution_id: str, error: str, delay: float,
     query(
         "UPDATE executions SET launch_error = %s, launch_attempts = launch_attempts + 1, update_time = %s, "
         "launch_after = now() + make_interval(secs => %s) "
-        "WHERE workspace = %s AND id = %s AND status = 'CREATED' RETURNING 1",
+        f"WHERE workspace = %s AND id = %s AND {_IS_WAITING} RETURNING 1",
         (error, now, delay, workspace, execution_id),
     )
 
@@ -357,7 +363,7 @@ def launch_of(workspace: str, execution_id: str) -> Launch | None:
     """Get what Temporal begins from; None when the execution is no longer the database's."""
     rows = query(
         "SELECT workspace, id, plan_digest, launch_state, create_time, retries FROM executions "
-        "WHERE workspace = %s AND id = %s AND status = 'CREATED'",
+        f"WHERE workspace = %s AND id = %s AND {_IS_WAITING}",
         (workspace, execution_id),
     )
     return Launch(*rows[0]) if rows else None
