@@ -12,7 +12,7 @@ from typing import Any
 
 from service.definition.plan import Json
 from service.definition.schemas import violations
-from service.domain import ids
+from service.domain import fields, ids
 from service.domain.errors import HeddleError, Unavailable
 from service.domain.execution import MAX_DEPTH, Execution, Launch, Siblings
 from service.domain.fields import MAX_NAME
@@ -115,17 +115,15 @@ class Spawner:
             at = f" (at {found[0].pointer})" if found[0].pointer else ""
             message = f"the input does not match the inputSchema of version {target.version_label}: {found[0].message}"
             raise Unstartable("INPUT_INVALID", message + at)
-        if len(order.name) > MAX_NAME:
-            raise Unstartable(
-                "NAME_INVALID", f"childWorkflowName gave {len(order.name)} characters, at most {MAX_NAME}"
-            )
+        if order.subject_type:
+            fields.subject_id("childSubject.id", order.subject_id)
         child = Execution.new(
             workspace=parent.workspace,
             id=ids.uuid7(now, secrets.randbits(62)),
             # No caller can give this id: an arrow is not ASCII.
             request_id=f"→{parent.id}/{siblings.step_id}/{siblings.visit}/{siblings.round}/{order.item}",
             request_digest="",
-            name=order.name or target.template_name,
+            name=_name(order.name) if order.name else target.template_name,
             template_id=target.template_id,
             version_id=target.version_id,
             plan_digest=target.plan_digest,
@@ -172,6 +170,14 @@ def collect(siblings: Siblings, items: int) -> list[Json]:
     with connection():
         outputs = families.outputs(siblings)
     return [json.loads(outputs[item]) if item in outputs else None for item in range(items)]
+
+
+def _name(computed: str) -> str:
+    """Make a name of what an expression gave: what it joins, such as a name that is not known, may leave space."""
+    name = fields.tidied(computed)
+    if not 1 <= len(name) <= MAX_NAME:
+        raise Unstartable("NAME_INVALID", f"childWorkflowName gave {len(name)} characters, it must be 1 to {MAX_NAME}")
+    return name
 
 
 def _ended(child: families.Child) -> dict[str, Json]:

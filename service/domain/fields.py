@@ -48,6 +48,16 @@ def name(field: str, value: str) -> str:
     return _line(field, value, at_most=MAX_NAME)
 
 
+def tidied(value: str) -> str:
+    """Make one line of a text that was computed: no control characters, no space around it or twice within."""
+    return " ".join(_CONTROL.sub(" ", value).split())
+
+
+def subject_id(field: str, value: str) -> str:
+    """Refuse what callers could not name an execution by."""
+    return text(field, value, at_least=1, at_most=256)
+
+
 def label(field: str, value: str) -> str:
     """Refuse what cannot be a version string."""
     return _line(field, value, at_most=128)
@@ -96,9 +106,12 @@ def workspace(value: str) -> str:
     return value
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 def _line(field: str, value: str, *, at_most: int) -> str:
     if value != value.strip():
         raise refuse(field, value, "it must not begin or end with space")
-    if re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value):
+    if _CONTROL.search(value):
         raise refuse(field, value, "it must not contain control characters")
     return text(field, value, at_least=1, at_most=at_most)

@@ -33,4 +33,4 @@ def subject_of(request: Any) -> tuple[str, str]:
     if not request.HasField("subject"):
         return "", ""
     type = fields.text("subject.type", request.subject.type, at_least=1, at_most=64)
-    return type, fields.text("subject.id", request.subject.id, at_least=1, at_most=256)
+    return type, fields.subject_id("subject.id", request.subject.id)

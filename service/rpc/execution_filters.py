@@ -32,7 +32,7 @@ def wanted_of(request: ListExecutionsRequest) -> Wanted:
 def _subject(request: ListExecutionsRequest) -> tuple[str, str]:
     return (
         fields.text("subject.type", request.subject.type, at_least=1, at_most=64),
-        fields.text("subject.id", request.subject.id, at_least=1, at_most=256),
+        fields.subject_id("subject.id", request.subject.id),
     )
 
 

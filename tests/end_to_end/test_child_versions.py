@@ -133,7 +133,7 @@ def test_a_path_through_a_text_that_only_the_execution_knows_fails_it_in_words_a
 def test_a_childs_step_is_not_completed_through_its_parent(api: Api):
     id = api.start(parent(api.publish(CHILD).id)).execution.id
     child = child_of(api, id)
-    before = api.ledger(id)
+    before = api.runs(id)
 
     with refused("NOT_FOUND", "STEP_NOT_FOUND"):
         api.complete(id, "collect")
@@ -143,7 +143,7 @@ def test_a_childs_step_is_not_completed_through_its_parent(api: Api):
         api.complete(id, "dsc", {"directorId": "d1"})
 
     assert api.open(child.id) == ["collect"]
-    assert api.ledger(id) == before
+    assert api.runs(id) == before
 
 
 def test_cq13_a_step_with_children_is_switched_off_at_any_point_and_begins_anew(api: Api):
@@ -159,3 +159,35 @@ def test_cq13_a_step_with_children_is_switched_off_at_any_point_and_begins_anew(
     second = api.call("ListExecutions", parent_execution_id=id).executions[0]
     api.complete(second.id, "collect")
     api.await_that(id, lambda _: api.open(id) == ["file"])
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [("'DSC - ' & __context__.nobody", "DSC -"), ("'  two\\n\\tlines \\u0000'", "two lines")],
+)
+def test_a_childs_name_is_one_line_however_it_was_computed(api: Api, expression, name):
+    id = api.start(parent(api.publish(CHILD).id, childWorkflowName={"src": expression})).execution.id
+
+    assert child_of(api, id).name == name
+
+
+@pytest.mark.parametrize(
+    ("expression", "rule"), [("$pad('x', 257, 'y')", "it must have 1 to 256 characters"), ("'a\\u0000'", "NUL")]
+)
+def test_a_child_has_a_subject_by_which_callers_can_name_it(api: Api, expression, rule):
+    subject = {"type": "TASK_GROUP", "id": {"src": expression}}
+    id = api.start(parent(api.publish(CHILD).id, childSubject=subject)).execution.id
+
+    failed = api.await_end(id)
+
+    assert (status(failed), failed.error.code) == ("FAILED", "CHILD_FAILED")
+    assert "INVALID_FIELD: childSubject.id is " in failed.error.message
+    assert rule in failed.error.message
+
+
+@pytest.mark.parametrize(("expression", "length"), [("' \\n'", 0), ("$pad('x', 257, 'y')", 257)])
+def test_a_name_that_no_list_can_show_fails_the_child(api: Api, expression, length):
+    id = api.start(parent(api.publish(CHILD).id, childWorkflowName={"src": expression})).execution.id
+
+    said = f"NAME_INVALID: childWorkflowName gave {length} characters, it must be 1 to 256"
+    assert said in api.await_end(id).error.message

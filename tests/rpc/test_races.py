@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,8 @@ import pytest
 
 from heddle.v1.version_pb2 import Version
 from storage.database import query, transaction
-from tests.end_to_end.api import Refusal, entity
+from tests.end_to_end.api import Refusal, entity, refused
+from tests.end_to_end.definitions import definition
 from tests.rpc.registry import OTHER, VALID, a_draft, a_published, a_template, an_active, at_once, reasons
 
 ROUNDS = pytest.mark.parametrize("round_", range(10))
@@ -85,6 +87,45 @@ def test_activating_and_retiring_a_version_exclude_each_other(api, template, met
 
     assert reasons(outcomes) in (["VERSION_ACTIVE"], ["VERSION_NOT_PUBLISHED"], ["VERSION_NOT_FOUND"])
     assert_active_is_published(api, template)
+
+
+def a_parent_of(api, child):
+    step = {"type": "sys.sub_workflow", "mode": "SINGLE", "childWorkflowTemplateVersionId": child.id}
+    document = json.dumps(definition("start > sub; sub > end", name="Parent", sub=step))
+    return a_draft(api, a_template(api, "Parent"), definition_json=document)
+
+
+@ROUNDS
+@pytest.mark.parametrize("method", ["DeprecateVersion", "DeleteVersion"])
+def test_publishing_a_parent_and_retiring_its_child_come_one_after_the_other(api, template, method, round_):
+    child = a_published(api, template)
+    parent = a_parent_of(api, child)
+
+    outcomes = at_once(
+        lambda: api.call("PublishVersion", version_id=parent.id),
+        lambda: api.call(method, version_id=child.id),
+    )
+
+    after_the_parent = [] if method == "DeprecateVersion" else ["VERSION_IN_USE"]
+    assert reasons(outcomes) in (["DEFINITION_INVALID"], after_the_parent)
+
+
+@pytest.mark.parametrize("method", ["DeprecateVersion", "DeleteVersion"])
+def test_a_parent_waits_to_hear_what_becomes_of_its_child(api, template, method):
+    child = a_published(api, template)
+    parent = a_parent_of(api, child)
+
+    with ThreadPoolExecutor(2) as callers:
+        with transaction():  # both meet at the child, the parent as the second
+            query("SELECT 1 FROM versions WHERE workspace = %s AND id = %s FOR UPDATE", (api.workspace, child.id))
+            retiring = callers.submit(api.call, method, version_id=child.id)
+            time.sleep(0.3)
+            publishing = callers.submit(api.call, "PublishVersion", version_id=parent.id)
+            time.sleep(0.3)
+            assert not publishing.done()
+        retiring.result()
+        with refused("FAILED_PRECONDITION", "DEFINITION_INVALID"):
+            publishing.result()
 
 
 @ROUNDS
