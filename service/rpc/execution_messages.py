@@ -16,7 +16,7 @@ from heddle.v1.execution_pb2 import Subject
 from heddle.v1.ledger_entry_pb2 import LedgerEntry as LedgerEntryMessage
 from heddle.v1.step_run_pb2 import Child, Children
 from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
-from service.definition.plan import Plan
+from service.definition.plan import Json, Plan
 from service.domain.errors import Invalid
 from service.domain.execution import Execution
 from service.domain.step_run import StepRun
@@ -147,12 +147,21 @@ def _step_run_message(run: StepRun, plan: Plan) -> StepRunMessage:
         end_time=time_message(run.end_time),
     )
     if run.error is not None:
-        error = json.loads(run.error)
-        message.error.code = error["code"]
-        message.error.message = error["message"]
+        message.error.CopyFrom(_step_error_message(json.loads(run.error)))
     if (request := request_message(run, step)) is not None:
         message.request.CopyFrom(request)
     return message
+
+
+def _step_error_message(error: Json) -> StepRunMessage.Error:
+    details = error.get("details")
+    return StepRunMessage.Error(
+        code=error["code"],
+        message=error["message"],
+        category=error.get("category", ""),
+        details_json=None if details is None else json.dumps(details, ensure_ascii=False, separators=(",", ":")),
+        retriable=error.get("retriable", False),
+    )
 
 
 def ledger_number(field: str, number: int) -> int:

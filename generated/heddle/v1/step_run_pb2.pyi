@@ -77,27 +77,43 @@ class StepRun(_message.Message):
 
     @_typing.final
     class Error(_message.Message):
-        """Why a step failed."""
+        """Why a step failed, or the last of its attempts."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
         CODE_FIELD_NUMBER: _builtins.int
         MESSAGE_FIELD_NUMBER: _builtins.int
+        CATEGORY_FIELD_NUMBER: _builtins.int
+        DETAILS_JSON_FIELD_NUMBER: _builtins.int
+        RETRIABLE_FIELD_NUMBER: _builtins.int
         code: _builtins.str
         """What kind of failure, such as "OUTPUT_INVALID" or the error type that a task gave."""
         message: _builtins.str
         """What happened, in words."""
+        category: _builtins.str
+        """The family of the failure: TRANSIENT, PERMANENT, BUSINESS, SYSTEM, TIMEOUT, VALIDATION, SECURITY or UNKNOWN, for a
+        data source what went wrong with it; empty when there is nothing to say.
+        """
+        details_json: _builtins.str
+        """What the task had to say beside the message: JSON; absent when nothing."""
+        retriable: _builtins.bool
+        """Whether trying again could help. Whether it is tried again is the retry policy's to say."""
         def __init__(
             self,
             *,
             code: _builtins.str = ...,
             message: _builtins.str = ...,
+            category: _builtins.str = ...,
+            details_json: _builtins.str | None = ...,
+            retriable: _builtins.bool = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["_details_json", b"_details_json", "details_json", b"details_json"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["_details_json", b"_details_json", "category", b"category", "code", b"code", "details_json", b"details_json", "message", b"message", "retriable", b"retriable"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
+        _WhichOneofReturnType__details_json: _TypeAlias = _typing.Literal["details_json"]  # noqa: Y015
+        _WhichOneofArgType__details_json: _TypeAlias = _typing.Literal["_details_json", b"_details_json"]  # noqa: Y015
+        def WhichOneof(self, oneof_group: _WhichOneofArgType__details_json) -> _WhichOneofReturnType__details_json | None: ...
 
     ID_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
@@ -140,7 +156,7 @@ class StepRun(_message.Message):
     """The business outcome that it ended with, such as "OUT_OF_STOCK"; often empty."""
     @_builtins.property
     def error(self) -> Global___StepRun.Error:
-        """Why it failed; absent otherwise."""
+        """Why its last attempt that failed did so; absent when none did. It stays when a later attempt succeeds."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
