@@ -100,8 +100,11 @@ def _children_message(workspace: str, run: StepRun) -> Children:
         )
         for child in families.summaries(*place, CHILDREN)
     ]
-    failed = sum(number.values()) - running - completed
-    return Children(total=run.children or 0, running=running, completed=completed, failed=failed, executions=children)
+    total = run.children or 0
+    # Of a child that could not be started there is no record; once the step is done, none but those are missing.
+    ended = total if run.status == "COMPLETED" else sum(number.values())
+    failed = ended - running - completed
+    return Children(total=total, running=running, completed=completed, failed=failed, executions=children)
 
 
 def fitting(messages: Iterable[Message]) -> int:

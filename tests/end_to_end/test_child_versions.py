@@ -191,3 +191,39 @@ def test_a_name_that_no_list_can_show_fails_the_child(api: Api, expression, leng
 
     said = f"NAME_INVALID: childWorkflowName gave {length} characters, it must be 1 to 256"
     assert said in api.await_end(id).error.message
+
+
+def test_a_task_reaches_the_child_that_is_for_it_and_a_subject_has_one_open_execution(api: Api):
+    batch = {
+        "mode": "BATCH",
+        "iterable": {"type": "EXPRESSION", "expr": {"src": "__context__.groups"}},
+        "childSubject": {"type": "TASK_GROUP", "id": {"src": "__each__"}},
+        "toleratedFailureCount": 1,
+    }
+    id = api.start(parent(api.publish(CHILD).id, **batch), {"groups": ["g1", "g2", "g1"]}).execution.id
+    api.await_that(id, lambda _: len(api.call("ListExecutions", parent_execution_id=id).executions) == 2)
+
+    answer = api.call("CompleteStep", subject={"type": "TASK_GROUP", "id": "g2"}, step_id="collect", output_json="null")
+
+    assert (answer.execution.parent_execution_id, answer.execution.item) == (id, 1)
+    assert status(answer.execution) == "COMPLETED"
+    api.call("CompleteStep", subject={"type": "TASK_GROUP", "id": "g1"}, step_id="collect", output_json="null")
+    api.await_that(id, lambda _: api.open(id) == ["file"])
+    told = api.call("GetStepRun", step_run_id=f"{id}/dsc/1").step_run.children
+    assert (told.total, told.completed, told.failed) == (3, 2, 1)
+
+
+def test_children_go_ten_levels_deep(api: Api):
+    version = api.publish(CHILD, activate=False)
+    for level in range(11):
+        version = api.publish(parent(version.id) | {"name": f"Level {11 - level}"}, activate=False)
+
+    id = api.start(version).execution.id
+
+    failed = api.await_end(id)
+    assert (status(failed), failed.error.code) == ("FAILED", "CHILD_FAILED")
+    below = api.call("ListExecutions", root_execution_id=id, page_size=50).executions
+    assert sorted(execution.depth for execution in below) == list(range(11))
+    assert {status(execution) for execution in below} == {"FAILED"}
+    deepest = max(below, key=lambda execution: execution.depth)
+    assert "SUB_WORKFLOW_TOO_DEEP: a child would be 11 levels deep; the limit is 10" in deepest.error.message

@@ -232,7 +232,7 @@ class Children(_message.Message):
     completed: _builtins.int
     """How many completed."""
     failed: _builtins.int
-    """How many failed, were cancelled or could not be started."""
+    """How many failed or were cancelled; once the step has completed also those that could not be started."""
     @_builtins.property
     def executions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Child]:
         """The first 100 in the order of their items. ListExecutions has them all."""
