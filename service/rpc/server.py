@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from heddle.v1 import (
     catalogue_service_pb2,
     execution_service_pb2,
+    history_service_pb2,
     ledger_service_pb2,
     link_service_pb2,
     stage_service_pb2,
@@ -26,6 +27,7 @@ from heddle.v1 import (
 )
 from heddle.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from heddle.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
+from heddle.v1.history_service_pb2_grpc import add_HistoryServiceServicer_to_server
 from heddle.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
 from heddle.v1.stage_service_pb2_grpc import add_StageServiceServicer_to_server
@@ -40,6 +42,7 @@ from service.launching import LEASE, Launcher
 from service.plans import Plans
 from service.rpc.catalogue_service import CatalogueService
 from service.rpc.execution_service import ExecutionService
+from service.rpc.history_service import HistoryService
 from service.rpc.ledger_service import LedgerService
 from service.rpc.link_service import LinkService
 from service.rpc.stage_service import StageService
@@ -100,6 +103,7 @@ class Server:
         self._add(execution_service_pb2, add_ExecutionServiceServicer_to_server, executions)
         self._add(step_service_pb2, add_StepServiceServicer_to_server, StepService(actor, known))
         self._add(ledger_service_pb2, add_LedgerServiceServicer_to_server, LedgerService())
+        self._add(history_service_pb2, add_HistoryServiceServicer_to_server, HistoryService(known))
         self._add(stage_service_pb2, add_StageServiceServicer_to_server, StageService(known))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         reflection.enable_server_reflection([*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc)

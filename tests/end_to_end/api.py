@@ -25,6 +25,7 @@ SERVICES = {
     "Execution": "execution_service",
     "Step": "step_service",
     "Ledger": "ledger_service",
+    "History": "history_service",
     "Stage": "stage_service",
     "TriggerRecord": "trigger_record_service",
 }

@@ -453,6 +453,7 @@ FILTERS = {
     "ListLedgerEntries": {"after_number": 1},
     "GetExecutionTree": {"execution_id": "$execution"},
     "ListTriggerRecords": {"outcome": "OUTCOME_REFUSED"},
+    "ListHistoryEvents": {"execution_id": "$family"},
 }
 
 

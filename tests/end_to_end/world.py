@@ -84,6 +84,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "UpdateStep": {"execution_id": "$execution", "step_id": "a", "status": "STATUS_DISABLED"},
     "UpdateStep by run": {"step_run_id": "$execution/a/1", "status": "STATUS_DISABLED"},
     "ListLedgerEntries": {"execution_id": "$execution"},
+    "ListHistoryEvents": {"execution_id": "$execution"},
     "GetStepGroups": {"execution_id": "$execution"},
     "GetTemplateStages": {"template_id": "$template"},
     "GetTemplateStages by key": {"template_key": "world"},
