@@ -1,7 +1,7 @@
 """Lists among a million executions: `python -m bench.lists`.
 
-For every way to narrow a list it tells the index that pages are read from, and what the first and the last page cost;
-then what the indexes cost those who write.
+For ways to narrow a list it tells the index that pages are read from, and what the first and the last page cost; the
+same in short for every combination of all that a list may be narrowed by; then what the indexes cost those who write.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -79,7 +80,35 @@ CASES: dict[str, Wanted] = {
 }
 """What lists are narrowed by; "{…}" is an execution that `bench.million` names."""
 
+FILTERS: dict[str, Any] = {
+    "template_id": TEMPLATE,
+    "version_id": VERSION,
+    "statuses": frozenset({"STARTED"}),
+    "phase": "WAITING_FOR_INPUT",
+    "entity": ("PRODUCT", "p-3"),
+    "subject": ("SERVICE_REQUEST", "sr-500000"),
+    "correlation_id": "nightly",
+    "parent_id": "{batch}",
+    "root_id": "{batch}",
+    "created_from": datetime(2026, 1, 20, tzinfo=UTC),
+    "created_before": datetime(2026, 2, 20, tzinfo=UTC),
+}
+"""Everything that a list may be narrowed by, with values that many executions have together."""
+
+DEEP = "SELECT id FROM executions ORDER BY id OFFSET %s LIMIT 1"
+"""Finds the execution after which a page deep in a list begins: only a twentieth of all are older."""
+
 _NAMED = "SELECT correlation_id, id FROM executions WHERE correlation_id IN ('batch', 'small')"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How PostgreSQL reads one page."""
+
+    milliseconds: float
+    buffers: int
+    indexes: tuple[str, ...]
+    reads_all: bool  # some table is read from end to end
 
 
 @dataclass(frozen=True)
@@ -105,6 +134,9 @@ def main() -> int:
             database.connect(url)
             named: dict[str, str] = dict(query(_NAMED))
             _say(table(["narrowed by", "index", "first page", "last page", "buffers", "found"], _lines(named)))
+            _say(f"\n{2 ** len(FILTERS):,} combinations of {', '.join(FILTERS)}\n")
+            head = ["index", "combinations", "first page, ms: median", "worst", "buffers: worst"]
+            _say(table([*head, "deep page: median", "worst", "buffers: worst"], _combined(named, many)))
             plain = _loaded(server, "plain", many)
             writes.without_indexes_for_lists(plain)
             _say("\n" + table(["write", "indexes before", "now", "ratio", "range"], writes.measure(plain, url)))
@@ -171,13 +203,50 @@ def _read(wanted: Wanted, before: str) -> Read:
         _timed(lambda: execution_lists.page(WORKSPACE, wanted, before=before, limit=PAGE + 1)) for _ in range(ROUNDS)
     ]
     found = execution_lists.page(WORKSPACE, wanted, before=before, limit=PAGE + 1)
+    plan = _explained(wanted, before)
+    return Read(median(taken), plan.buffers, min(PAGE, len(found.executions)), plan.indexes)
+
+
+def _explained(wanted: Wanted, before: str) -> Plan:
     asked = execution_lists.statement(WORKSPACE, wanted, before=before, limit=PAGE + 1)
     ((plans,),) = query(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {asked.sql}", asked.values)
     plan = plans[0]["Plan"]
-    scans = [node["Index Name"] for node in _nodes(plan) if "Index Name" in node]
+    nodes = list(_nodes(plan))
+    scans = [node["Index Name"] for node in nodes if "Index Name" in node]
     found_by = [name for name in scans if name.startswith("executions_") and name != "executions_pkey"]
-    buffers = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
-    return Read(median(taken), buffers, min(PAGE, len(found.executions)), tuple(found_by or ["executions_pkey"]))
+    return Plan(
+        plans[0]["Execution Time"],
+        plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
+        tuple(dict.fromkeys(found_by or ["executions_pkey"])),
+        reads_all=any(node["Node Type"] == "Seq Scan" for node in nodes),
+    )
+
+
+def _combined(named: dict[str, str], many: int) -> Iterator[list[str]]:
+    """Explain a first and a deep page for every combination of filters; gives a line for each index."""
+    ((deep,),) = query(DEEP, (many // 20,))
+    found: dict[str, list[tuple[Plan, Plan]]] = {}
+    for chosen in product((False, True), repeat=len(FILTERS)):
+        filters = {name: value for (name, value), taken in zip(FILTERS.items(), chosen, strict=True) if taken}
+        wanted = _named(Wanted(**filters), named)
+        first, later = (_warm(wanted, before) for before in ("", deep))
+        if first.reads_all or later.reads_all:
+            raise Problem(f"a page narrowed by {', '.join(filters)} reads a whole table")
+        index = ", ".join(name.removeprefix("executions_") for name in dict.fromkeys(first.indexes + later.indexes))
+        found.setdefault(index, []).append((first, later))
+    for index, pairs in found.items():
+        yield [index, f"{len(pairs):,}", *_summed([first for first, _ in pairs]), *_summed([late for _, late in pairs])]
+
+
+def _warm(wanted: Wanted, before: str) -> Plan:
+    """Explain a page twice, the second time without waiting for the disk."""
+    _explained(wanted, before)
+    return _explained(wanted, before)
+
+
+def _summed(plans: list[Plan]) -> list[str]:
+    times = [plan.milliseconds for plan in plans]
+    return [f"{median(times):.2f}", f"{max(times):.2f}", f"{max(plan.buffers for plan in plans):,}"]
 
 
 def _last_position(wanted: Wanted) -> str:
