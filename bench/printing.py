@@ -73,12 +73,14 @@ def simulation(found: Simulation) -> str:
             f"{one.steps_a_second:,.0f}",
             f"{one.state / 1024:.0f} KiB",
         ]
-        for one in (found.few, found.many)
+        for one in found.sizes
     ]
     ratio = median(found.ratios)
     spread = f"{min(found.ratios):.2f}-{max(found.ratios):.2f}"
     verdict = "met" if ratio <= GOAL else "MISSED"
-    told = f"The parent's µs an item, many beside few: {ratio:.2f} ({spread}), goal ≤ {GOAL:g}: {verdict}"
+    told = (
+        f"The parent's µs an item, the largest beside the smallest: {ratio:.2f} ({spread}), goal ≤ {GOAL:g}: {verdict}"
+    )
     return f"{table(head, lines)}\n\n{told}"
 
 
