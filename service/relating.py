@@ -170,7 +170,8 @@ def _pair(workspace: str, child_id: str) -> tuple[Execution | None, Execution | 
         child = executions.get(workspace, child_id)
         if child is None or child.parent_id is None or not child.has_ended:
             return None, None
-        parent = executions.get(workspace, child.parent_id)
+        # Its input may hold the items of a batch, and be as long as the batch is.
+        parent = executions.without_values(workspace, child.parent_id)
         if parent is None or parent.has_ended:
             families.reported(child)
             return child, None

@@ -58,7 +58,7 @@ class Spawner:
         spawned = Spawned([], [])
         launches: list[tuple[int, Launch]] = []
         with connection():
-            parent = executions.get(siblings.workspace, siblings.parent_id)
+            parent = executions.without_values(siblings.workspace, siblings.parent_id)
             if parent is None:
                 return spawned
             known = families.of_items(siblings, [order.item for order in orders])

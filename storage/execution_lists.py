@@ -29,7 +29,7 @@ LIGHT = ", ".join(
     {"input": "'' AS input", "output": "NULL::text AS output"}.get(column.name, f"e.{column.name}")
     for column in fields(Execution)
 )
-"""The columns of an execution `e` in a list, which leaves the values out."""
+"""The columns of an execution `e` where its values are left out, as lists do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

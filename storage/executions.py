@@ -15,6 +15,7 @@ from typing import Any, Literal
 from service.domain.execution import Execution, Launch
 from storage import documents, families, trigger_records
 from storage.database import Row, query, transaction
+from storage.execution_lists import LIGHT
 
 COLUMNS = ", ".join(column.name for column in fields(Execution))
 
@@ -270,6 +271,12 @@ def _shelve(entry: dict[str, Any], shelf: documents.Shelf) -> dict[str, Any]:
 def get(workspace: str, execution_id: str) -> Execution | None:
     """Get an execution; None when the workspace has none of that id."""
     return _one("WHERE workspace = %s AND id = %s", [workspace, execution_id])
+
+
+def without_values(workspace: str, execution_id: str) -> Execution | None:
+    """Get an execution without what it holds: its input is empty, its output None."""
+    rows = query(f"SELECT {LIGHT} FROM executions e WHERE workspace = %s AND id = %s", (workspace, execution_id))
+    return Execution(*rows[0]) if rows else None
 
 
 def by_request(workspace: str, request_id: str) -> Execution | None:
