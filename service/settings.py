@@ -43,6 +43,7 @@ class Settings:
     task_queue: str  # where Heddle's own workflow worker takes its work from; task workers choose their own
     history_limit: int | None  # events after which an execution continues as new; None: when Temporal suggests it
     reconcile_seconds: int  # between two looks for workflows that were ended in Temporal behind Heddle's back
+    statistics_seconds: int  # how old the statistics may grow before they are gathered anew
     data_sources: Mapping[str, DataSource]  # by type
 
     @classmethod
@@ -63,6 +64,7 @@ class Settings:
             task_queue=_read(environ, "HEDDLE_TASK_QUEUE", _name) or "heddle",
             history_limit=_read(environ, "HEDDLE_HISTORY_LIMIT", _history_limit),
             reconcile_seconds=_read(environ, "HEDDLE_RECONCILE_SECONDS", _reconcile_seconds) or 20,
+            statistics_seconds=_read(environ, "HEDDLE_STATISTICS_SECONDS", _statistics_seconds) or 60,
             data_sources=_data_sources(environ),
         )
 
@@ -167,6 +169,12 @@ def _history_limit(text: str) -> int:
 def _reconcile_seconds(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3600:
         raise ValueError("expected a number of seconds from 1 to 3600")
+    return int(text)
+
+
+def _statistics_seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 86_400:
+        raise ValueError("expected a number of seconds from 1 to 86400")
     return int(text)
 
 

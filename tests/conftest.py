@@ -201,6 +201,7 @@ def _environment(home: Path, database_url: str, temporal_address: str, *, queue:
         "HEDDLE_DATABASE_URL": database_url,
         "HEDDLE_TEMPORAL_ADDRESS": temporal_address,
         "HEDDLE_TASK_QUEUE": queue,
+        "HEDDLE_STATISTICS_SECONDS": "1",
     }
 
 

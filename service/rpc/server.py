@@ -20,6 +20,7 @@ from heddle.v1 import (
     ledger_service_pb2,
     link_service_pb2,
     stage_service_pb2,
+    statistics_service_pb2,
     step_service_pb2,
     template_service_pb2,
     trigger_record_service_pb2,
@@ -31,6 +32,7 @@ from heddle.v1.history_service_pb2_grpc import add_HistoryServiceServicer_to_ser
 from heddle.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
 from heddle.v1.stage_service_pb2_grpc import add_StageServiceServicer_to_server
+from heddle.v1.statistics_service_pb2_grpc import add_StatisticsServiceServicer_to_server
 from heddle.v1.step_service_pb2_grpc import add_StepServiceServicer_to_server
 from heddle.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 from heddle.v1.trigger_record_service_pb2_grpc import add_TriggerRecordServiceServicer_to_server
@@ -46,6 +48,7 @@ from service.rpc.history_service import HistoryService
 from service.rpc.ledger_service import LedgerService
 from service.rpc.link_service import LinkService
 from service.rpc.stage_service import StageService
+from service.rpc.statistics_service import StatisticsService
 from service.rpc.step_service import StepService
 from service.rpc.template_service import TemplateService
 from service.rpc.trigger_record_service import TriggerRecordService
@@ -55,7 +58,7 @@ from service.starting import Starter
 from service.sweeping import Sweeper
 from service.syncing import Syncer
 from service.watching import Watchers
-from storage import database, migrating, plans
+from storage import database, migrating, plans, statistics
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,9 @@ CALLS = 640
 
 NOTICE = 0.5
 """Seconds between telling that the server will stop and taking no more calls, for callers who ask about its health."""
+
+STATISTICS_LOOK = 5.0
+"""Seconds between two looks whether the statistics have grown old; any server may have gathered them."""
 
 GRACE = 20.0
 """Seconds that the calls under way are given to end."""
@@ -105,6 +111,7 @@ class Server:
         self._add(ledger_service_pb2, add_LedgerServiceServicer_to_server, LedgerService())
         self._add(history_service_pb2, add_HistoryServiceServicer_to_server, HistoryService(known))
         self._add(stage_service_pb2, add_StageServiceServicer_to_server, StageService(known))
+        self._add(statistics_service_pb2, add_StatisticsServiceServicer_to_server, StatisticsService())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         reflection.enable_server_reflection([*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc)
         self.port = _bound(self._grpc, listen)
@@ -141,9 +148,11 @@ def serve(settings: Settings) -> None:
     )
     launcher = Launcher(gateway)
     server = Server(settings.listen, gateway, lambda: launcher.is_swamped)
+    every = settings.statistics_seconds
     sweepers = (
         Sweeper("sweeper", [launcher.sweep, server.relations.sweep]),
         Sweeper("reconciler", [server.syncer.sweep], interval=settings.reconcile_seconds),
+        Sweeper("statistics", [lambda: statistics.refresh(every)], interval=min(every, STATISTICS_LOOK)),
     )
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

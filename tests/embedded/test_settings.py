@@ -19,6 +19,7 @@ def test_only_the_database_has_to_be_named():
         task_queue="heddle",
         history_limit=None,
         reconcile_seconds=20,
+        statistics_seconds=60,
         data_sources={},
     )
 
@@ -64,6 +65,7 @@ def test_an_empty_variable_counts_as_absent():
         ("HEDDLE_HISTORY_LIMIT", "9", "from 10 to 50000"),
         ("HEDDLE_HISTORY_LIMIT", "many", "from 10 to 50000"),
         ("HEDDLE_RECONCILE_SECONDS", "0", "from 1 to 3600"),
+        ("HEDDLE_STATISTICS_SECONDS", "86401", "from 1 to 86400"),
         ("HEDDLE_HISTORY_LIMIT", "٢٠٠", "from 10 to 50000"),
     ],
 )

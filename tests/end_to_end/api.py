@@ -27,6 +27,7 @@ SERVICES = {
     "Ledger": "ledger_service",
     "History": "history_service",
     "Stage": "stage_service",
+    "Statistics": "statistics_service",
     "TriggerRecord": "trigger_record_service",
 }
 PATIENCE = 20.0

@@ -221,6 +221,7 @@ CHOICES = {
     "CreateVersion": "definition_json",
     "ValidateVersion": "version_id",
     "GetLink": "link_id",
+    "GetStatistics": "template_id",
     "StartExecution": "version_id",
     "CompleteStep": "step_id",
     "UpdateStep": "step_id",

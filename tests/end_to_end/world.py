@@ -88,6 +88,9 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "GetStepGroups": {"execution_id": "$execution"},
     "GetTemplateStages": {"template_id": "$template"},
     "GetTemplateStages by key": {"template_key": "world"},
+    "GetStatistics": {"template_id": "$template"},
+    "GetStatistics by key": {"template_key": "world"},
+    "GetStatistics by version": {"version_id": "$version"},
     "GetExecutionStages": {"execution_id": "$execution"},
     "ListTriggerRecords": {"entity": ("PRODUCT", "idle")},
 }
