@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from service.acting import Request, answered_before, as_error, get
@@ -36,10 +37,10 @@ def retry(
         execution = get(workspace, execution_id)
         if answered_before(workspace, request):
             return execution
-        moves = _moves(
-            plans, execution, Retried({"id": request.id, "method": request.method, "digest": request.digest}), now
-        )
-        order = _reopen(plans, execution, moves, now)
+        failed = state_of(execution)
+        retried = Retried({"id": request.id, "method": request.method, "digest": request.digest})
+        moves = _moves(plans, execution, failed, retried, now)
+        order = _reopen(plans, execution, failed, moves, now)
     if order is not None:
         launch(gateway, order, 0, lambda: datetime.now(UTC))
     with connection():
@@ -52,15 +53,15 @@ def state_of(execution: Execution) -> State:
     return fold(Entry.from_dict(entry) for entry in entries)
 
 
-def _moves(plans: Plans, execution: Execution, retried: Retried, now: datetime) -> FirstMoves:
+def _moves(plans: Plans, execution: Execution, failed: State, retried: Retried, now: datetime) -> FirstMoves:
     plan = plans.get(execution.workspace, execution.plan_digest)
     try:
-        return moves_from(plan, state_of(execution), retried, now)
+        return moves_from(plan, failed, retried, now)
     except Refused as refused:
         raise as_error(refused) from refused
 
 
-def _reopen(plans: Plans, execution: Execution, moves: FirstMoves, now: datetime) -> Launch | None:
+def _reopen(plans: Plans, execution: Execution, failed: State, moves: FirstMoves, now: datetime) -> Launch | None:
     """Store the retry; gives what is to be handed to Temporal, None when somebody else was first or it has ended."""
     plan = plans.get(execution.workspace, execution.plan_digest)
     batch = writing(execution.workspace, execution.id, moves.entries, phase(plan, moves.state), now)
@@ -70,11 +71,7 @@ def _reopen(plans: Plans, execution: Execution, moves: FirstMoves, now: datetime
         if not executions.reopen(batch, launch_state, LEASE):
             return None
         for entry in moves.entries:
-            if entry.data.get("retries") and "children" in entry.data:
-                earlier = int(entry.data["retries"].rpartition("/")[2])
-                round = entry.data["children"]["round"]
-                siblings = Siblings(execution.workspace, execution.id, entry.step_id, entry.visit, round)
-                families.inherit(siblings, earlier)
+            _hand_on(execution, failed, entry)
     if launch_state is None:
         return None
     return Launch(
@@ -85,3 +82,12 @@ def _reopen(plans: Plans, execution: Execution, moves: FirstMoves, now: datetime
         execution.create_time,
         execution.retries + 1,
     )
+
+
+def _hand_on(execution: Execution, failed: State, entry: Entry) -> None:
+    """Let the children of a step run that failed count for the one with which its retry begins."""
+    lost = failed.lost.get(entry.data.get("retries", ""))
+    if lost is None or lost.children is None or "children" not in entry.data:
+        return
+    earlier = Siblings(execution.workspace, execution.id, lost.step_id, lost.visit, lost.children.round)
+    families.inherit(earlier, replace(earlier, visit=entry.visit, round=entry.data["children"]["round"]))

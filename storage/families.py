@@ -73,16 +73,15 @@ def outputs(siblings: Siblings) -> dict[int, str]:
     return {item: str(bodies.get(output, output)) for item, output in rows}
 
 
-def inherit(siblings: Siblings, earlier: int) -> None:
+def inherit(earlier: Siblings, later: Siblings) -> None:
     """Let the children of an earlier visit count for the one that retries it: those that succeeded or are under way.
 
     Under way is a child that somebody retried by itself after its parent had failed.
     """
     query(
-        "UPDATE executions SET parent_visit = %s, parent_round = %s, cancel_after = NULL WHERE workspace = %s "
-        "AND parent_id = %s AND parent_step_id = %s AND parent_visit = %s AND (status = 'COMPLETED' "
-        "OR status IN ('CREATED', 'STARTED') AND cancel_after IS NULL) RETURNING 1",
-        (siblings.visit, siblings.round, siblings.workspace, siblings.parent_id, siblings.step_id, earlier),
+        f"UPDATE executions SET parent_visit = %s, parent_round = %s, cancel_after = NULL WHERE {_SIBLINGS} "
+        "AND (status = 'COMPLETED' OR status IN ('CREATED', 'STARTED') AND cancel_after IS NULL) RETURNING 1",
+        (later.visit, later.round, *astuple(earlier)),
     )
 
 

@@ -178,9 +178,10 @@ def _lose(state: State, entry: Entry) -> None:
 
 def _close(state: State, entry: Entry) -> None:
     """Take the step run out of the open ones; one that took no time was never among them."""
-    if state.open.pop(key(entry.step_id, entry.visit), None) is None:
+    run = state.open.pop(key(entry.step_id, entry.visit), None)
+    if run is None:
         _take_tokens(state, entry)
-    else:
+    elif run.children is None or run.children.items != 0:  # a batch over nothing waits for nobody
         state.moves = 0
 
 

@@ -155,3 +155,24 @@ def test_cq15_a_child_that_fails_fails_its_parent_and_cancels_its_brothers_and_a
     api.complete(id, "file")
     assert status(api.await_end(id)) == "COMPLETED"
     assert api.execution(id).retries == 1
+
+
+def test_a_retry_keeps_nothing_of_a_try_that_the_step_began_anew(api: Api):
+    id, first = flagship(api, [D1, D3])
+    finish(api, first[0].id)
+    api.call("UpdateStep", execution_id=id, step_id="dsc", status="STATUS_DISABLED")
+    api.call("UpdateStep", execution_id=id, step_id="dsc", status="STATUS_RUNNING")
+    api.await_that(id, lambda _: family(api, id).running == 2)
+    second = family(api, id).executions
+    finish(api, second[0].id)
+    api.call("CancelExecution", execution_id=second[1].id)
+    assert status(api.await_end(id)) == "FAILED"
+
+    api.call("RetryExecution", execution_id=id)
+
+    api.await_that(id, lambda _: family(api, id, "dsc/2").running == 1)
+    told = family(api, id, "dsc/2")
+    assert [child.item for child in told.executions] == [0, 1]
+    assert told.executions[0].id == second[0].id
+    finish(api, told.executions[1].id)
+    api.await_that(id, lambda _: api.open(id) == ["file"])

@@ -7,6 +7,7 @@ make shapes that no block structure would give.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
@@ -22,6 +23,40 @@ CONDITIONS = (
     "true",
     "false",
 )
+
+
+_SOURCE = {"type": "T", "id": "x", "timeout": 5.0, "retry": {}}
+
+_BATCHES = st.fixed_dictionaries(
+    {
+        "mode": st.just("BATCH"),
+        "items": st.integers(1, 6).map(
+            lambda number: {"expression": f"[1..{number}]"}
+        ),  # a loop over nothing runs away
+        "concurrency": st.integers(1, 4),
+        "collect": st.booleans(),
+        "sources": st.sets(st.sampled_from(["step", "other", "each", "own"]), max_size=3).map(
+            lambda names: [{**_SOURCE, "alias": name, "each": name in ("each", "own")} for name in sorted(names)]
+        ),
+    },
+    optional={
+        "tolerated": st.one_of(
+            st.integers(0, 3).map(lambda count: {"count": count}),
+            st.sampled_from([0, 20, 50, 100]).map(lambda share: {"percentage": share}),
+        ),
+        "waitForAll": st.booleans(),
+    },
+)
+_SINGLES = st.fixed_dictionaries(
+    {
+        "mode": st.just("SINGLE"),
+        "concurrency": st.just(50),
+        "collect": st.just(True),
+        "sources": st.sampled_from([[], [{**_SOURCE, "alias": "step"}]]),
+    }
+)
+FAMILIES = st.one_of(_BATCHES, _SINGLES).map(lambda settings: {"version": "child", "mapping": [], **settings})
+"""Settings of steps with child executions."""
 
 
 @dataclass
@@ -57,6 +92,14 @@ def _fork(sketch: Sketch, edge: list[str], split: str, merge: str, branches: int
         sketch.edges += [[first, middle], [middle, last]]
 
 
+def _beside(sketch: Sketch, edge: list[str], type: str) -> None:
+    first, last = sketch.add("gateway.parallel_split"), sketch.add("gateway.parallel_join")
+    sketch.put(edge, first, last)
+    for _ in range(2):
+        middle = sketch.add(type)
+        sketch.edges += [[first, middle], [middle, last]]
+
+
 def _loop(sketch: Sketch, edge: list[str], type: str) -> None:
     body, split = sketch.add(type), sketch.add("gateway.exclusive_split")
     sketch.put(edge, body, split)
@@ -76,16 +119,28 @@ GROWTH = {
     "loop_task": lambda sketch, edge: _loop(sketch, edge, "task"),
 }
 
+FAMILY_GROWTH = {
+    **GROWTH,
+    "family": lambda sketch, edge: _work(sketch, edge, "sys.sub_workflow"),
+    "more_family": lambda sketch, edge: _work(sketch, edge, "sys.sub_workflow"),
+    "families": lambda sketch, edge: _beside(sketch, edge, "sys.sub_workflow"),
+    "loop_family": lambda sketch, edge: _loop(sketch, edge, "sys.sub_workflow"),
+}
+"""Likewise with steps that have child executions."""
+
 JOIN = "gateway.parallel_join"
 SPLITS = ("gateway.parallel_split", "gateway.inclusive_split")
 
 
+Growth = Mapping[str, Callable[[Sketch, list[str]], None]]
+
+
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
+def plans(draw: st.DrawFn, growth: Growth = GROWTH) -> Plan:
     """Draw a plan that the definition's checks would accept."""
     sketch = Sketch()
     for _ in range(draw(st.integers(1, 7))):
-        GROWTH[draw(st.sampled_from(sorted(GROWTH)))](sketch, draw(st.sampled_from(sketch.edges)))
+        growth[draw(st.sampled_from(sorted(growth)))](sketch, draw(st.sampled_from(sketch.edges)))
     for _ in range(draw(st.integers(0, 3))):
         _cross(sketch, draw)
     _lead_all_to_one_end(sketch)
@@ -123,13 +178,15 @@ def _plan(sketch: Sketch, draw: st.DrawFn) -> Plan:
         transitions.append(
             Transition(f"t{number}", source, target, condition=condition, is_default=conditional and is_first)
         )
-    return Plan("random", tuple(_step(id, type) for id, type in sketch.steps.items()), tuple(transitions))
+    return Plan("random", tuple(_step(id, type, draw) for id, type in sketch.steps.items()), tuple(transitions))
 
 
-def _step(id: str, type: str) -> Step:
+def _step(id: str, type: str, draw: st.DrawFn) -> Step:
     settings: dict[str, Json] = {}
     if type == "task":
         settings = {"task": "random", "taskQueue": "q", "retry": RETRY, "timeout": 60.0}
     if type == "timer":
         settings = {"duration": 0.01}
+    if type == "sys.sub_workflow":
+        settings = draw(FAMILIES)
     return Step(id, type, id, settings=settings)

@@ -47,6 +47,12 @@ def test_nothing_to_go_over_completes_at_once(items):
     assert player.state.results["sub"].output == []
 
 
+def test_a_loop_around_a_batch_over_nothing_ends():
+    player = FamilyPlayer(a_plan("start > sub; sub > xs; xs > end if false, sub"), {"items": []})
+
+    assert player.entries[-1].data["error"]["code"] == "RUNAWAY_LOOP"
+
+
 def test_a_missing_iterable_is_an_empty_one():
     player = a_batch([1], items={"expression": "__context__.nowhere"})
 
@@ -188,6 +194,21 @@ def test_a_word_that_comes_twice_or_too_early_counts_once():
 
     assert player.state.open["sub/1"].children.succeeded == 2
     assert player.state.open["sub/1"].children.has_ended
+
+
+@pytest.mark.parametrize(("status", "again"), [("COMPLETED", [0, 2]), ("FAILED", [0, 1, 2])])
+def test_a_retry_knows_of_a_child_that_ended_before_the_word_came_that_it_had_started(status, again):
+    player = FamilyPlayer(a_plan(BATCH), {"items": [1, 2, 3]})
+    (command,) = open_commands(player.plan, player.state)
+    player.see(ChildEnded("sub/1", command.round, 1, "c1", status, 4))
+    player.see(Lost("terminated"))
+    player.see(Retried())
+    player.work()
+
+    assert [child.item for child in player.children] == again
+    for child in player.running:
+        player.end(child)
+    assert player.state.open["sub/2"].children.succeeded == 3
 
 
 def test_the_word_of_an_earlier_try_is_not_heard():

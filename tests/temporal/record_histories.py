@@ -1,7 +1,7 @@
-"""Record the histories that `test_replay.py` replays: `python -m pytest tests/temporal/record_histories.py`.
+"""Record the histories that `test_replay.py` replays: `python -m pytest tests/temporal/record_histories.py -k <test>`.
 
-Run it once for a new kind of history. Never replace a recorded one: it stands for the executions that run somewhere on
-the code that recorded it.
+Run a test once for a new kind of history. Never replace a recorded one: it stands for the executions that run somewhere
+on the code that recorded it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from storage import database, plans
 from storage.database import query
 from tests.end_to_end.api import Api
 from tests.end_to_end.definitions import INCLUSIVE, PARALLEL, REVIEW_LOOP, definition
+from tests.end_to_end.test_families import children
+from tests.endpoint import answer, endpoint
 from tests.faults.conftest import sink  # noqa: F401 - a fixture
 from tests.faults.test_workers import _cut_off
 
@@ -30,17 +32,18 @@ def own(own_heddle):
     return heddle
 
 
-def keep(name: str, heddle, workspace: str, execution_id: str) -> None:
-    """Write the history of an execution's last run beside the plan that it ran."""
+def keep(name: str, heddle, workspace: str, execution_id: str, *, retry: int = 0) -> None:
+    """Write the history of the last run of an execution, or of a retry of it, beside the plan that it ran."""
+    workflow_id = f"heddle/{workspace}/{execution_id}" + (f"/{retry}" if retry else "")
 
     async def fetch() -> str:
         client = await Client.connect(heddle.settings.temporal_address)
-        history = await client.get_workflow_handle(f"heddle/{workspace}/{execution_id}").fetch_history()
+        history = await client.get_workflow_handle(workflow_id).fetch_history()
         return history.to_json()
 
     ((digest,),) = query("SELECT plan_digest FROM executions WHERE id = %s", (execution_id,))
     document = {
-        "workflow_id": f"heddle/{workspace}/{execution_id}",
+        "workflow_id": workflow_id,
         "plan": json.loads(plans.get(workspace, digest)),
         "history": json.loads(asyncio.run(fetch())),
     }
@@ -106,3 +109,64 @@ def test_record(own, workspace, sink):  # noqa: F811
     _cut_off(own.settings.database_url, seconds=6)
     api.await_end(id)
     keep("database_away", own, workspace, id)
+
+
+def test_record_families(own_heddle, workspace):
+    with endpoint(answer({"data": [{"id": "d1"}, {"id": "d2"}, {"id": "d3"}], "text": "x" * 100})) as served:
+        own = own_heddle(HEDDLE_HISTORY_LIMIT="60", HEDDLE_DATA_SOURCES=f"CRM={served.url}")
+        database.connect(own.settings.database_url)
+        api = Api(own.channel, workspace)
+        child = api.publish(definition("start > a; a > end", name="Child"))
+
+        def start(picture="start > sub; sub > end", **step):
+            ran = {"type": "sys.sub_workflow", "mode": "BATCH", "childWorkflowTemplateVersionId": child.id}
+            sub = {**ran, "inputMapping": [], **step}
+            return api.start(definition(picture, sub=sub)).execution.id
+
+        single = start(mode="SINGLE")
+        finish(api, single, 1)
+        keep("child_single", own, workspace, single)
+
+        items = {"iterable": {"type": "EXPRESSION", "expr": {"src": "[1..30]"}}}
+        batch = start(concurrency=5, **items)
+        finish(api, batch, 30)
+        keep("children_batch_continued_as_new", own, workspace, batch)
+
+        data = {"alias": "people", "type": "CRM", "dataSourceID": "list"}
+        own_data = {"alias": "person", "type": "CRM", "dataSourceID": "get", "scope": "per-item"}
+        iterable = {"type": "DATASOURCE", "key": "people", "select": {"src": "$.data"}}
+        fetching = start(dataSources=[data, own_data], iterable=iterable)
+        finish(api, fetching, 3)
+        keep("data_fetched", own, workspace, fetching)
+
+        retried = start(iterable={"type": "EXPRESSION", "expr": {"src": "[1, 2]"}})
+        first, second = children(api, retried, 2)
+        api.complete(first.id, "a")
+        api.call("CancelExecution", execution_id=second.id)
+        api.await_end(retried)
+        keep("child_failed", own, workspace, retried)
+        api.call("RetryExecution", execution_id=retried)
+        finish(api, retried, 1)
+        keep("retry", own, workspace, retried, retry=1)
+
+        moved = start("start > sub; sub > b; b > end", iterable={"type": "EXPRESSION", "expr": {"src": "[1, 2]"}})
+        children(api, moved, 2)
+        for to in ("STATUS_DISABLED", "STATUS_RUNNING", "STATUS_DISABLED", "STATUS_COMPLETED"):
+            api.call("UpdateStep", execution_id=moved, step_id="sub", status=to)
+        api.complete(moved, "b")
+        api.await_end(moved)
+        keep("children_disabled_and_passed", own, workspace, moved)
+
+
+def finish(api: Api, parent_id: str, number: int) -> None:
+    """Complete the one step of each child, as they come, until the parent has ended."""
+    done: set[str] = set()
+
+    def ended(execution) -> bool:
+        for child in api.call("ListExecutions", parent_execution_id=parent_id, page_size=200).executions:
+            if child.id not in done and not child.HasField("end_time"):
+                done.add(child.id)
+                api.complete(child.id, "a")
+        return execution.HasField("end_time") and len(done) >= number
+
+    api.await_that(parent_id, ended, timeout=60)

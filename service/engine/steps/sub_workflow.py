@@ -149,14 +149,16 @@ def _open(run: Run, visit: Visit) -> None:
 
 
 def _again(earlier: Family, round: int) -> Family:
-    """Keep what has succeeded, and start the rest anew."""
-    again = sorted({*earlier.again, *earlier.open, *earlier.failed})
+    """Keep what has succeeded, and start the rest anew; some may have ended before the word came that they started."""
+    next = max([earlier.next, *(item + 1 for item in earlier.early)])
+    succeeded_early = {*earlier.early} - {*earlier.failed}
+    again = {*earlier.again, *earlier.open, *earlier.failed, *range(earlier.next, next)} - succeeded_early
     return Family(
         round=round,
         items=earlier.items,
         data=earlier.data,
-        again=tuple(again),
-        next=earlier.next,
+        again=tuple(sorted(again)),
+        next=next,
         succeeded=earlier.succeeded,
         size=earlier.size,
     )
