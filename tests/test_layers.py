@@ -29,6 +29,7 @@ HOMES = {
     "heddle": ("service/rpc",),
     "jsonata": ("service/definition/expressions",),
     "jsonschema_rs": ("service/definition",),
+    "lark": ("service/definition/conditions/grammar",),
 }
 """The only places that may import a library."""
 

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent.parent / "service/definition"
-LIBRARIES = {"isodate": {"durations.py"}, "jsonata": {"expressions.py"}, "jsonschema_rs": {"schemas.py"}}
+LIBRARIES = {
+    "isodate": {"durations.py"},
+    "jsonata": {"expressions.py"},
+    "jsonschema_rs": {"schemas.py"},
+    "lark": {"grammar.py"},
+}
 IMPURE = {"asyncio", "logging", "os", "random", "secrets", "socket", "subprocess", "sys", "time", "urllib", "uuid"}
 
 
