@@ -102,6 +102,45 @@ class Catalogue(Row):
         primary_key = CompositeKey("workspace")
 
 
+class EventDefinition(Row):
+    id = TextField()
+    name = TextField()
+    description = TextField()
+    payload_schema = TextField()
+    revision = IntegerField()
+    create_time = TimeField()
+    update_time = TimeField()
+
+    class Meta:
+        table_name = "event_definitions"
+        primary_key = CompositeKey("workspace", "id")
+
+
+class Trigger(Row):
+    id = TextField()
+    template_id = TextField()
+    version_id = TextField(null=True)
+    name = TextField()
+    description = TextField()
+    action = TextField()
+    pattern = TextField()
+    condition = TextField()
+    language = TextField()
+    input_mapping = TextField()
+    correlation_key = TextField()
+    priority = IntegerField()
+    enabled = BooleanField()
+    reason = TextField()
+    compensate = BooleanField()
+    revision = IntegerField()
+    create_time = TimeField()
+    update_time = TimeField()
+
+    class Meta:
+        table_name = "triggers"
+        primary_key = CompositeKey("workspace", "id")
+
+
 class Request(Row):
     request_id = TextField()
     method = TextField()

@@ -250,6 +250,117 @@ REASONS: dict[str, Reason] = {
         "cannot retry the execution: it is COMPLETED; only one that FAILED goes on",
         "Read the execution's status. To run a completed or cancelled one again, start another.",
     ),
+    "EVENT_PAYLOAD_INVALID": Reason(
+        "INVALID_ARGUMENT",
+        "The payload of an event does not match the schema that the EventDefinition of its name has. Nothing was "
+        "published.",
+        'the payload does not match the definition of order.paid events: "orderId" is a required property (at /)',
+        "Publish a payload that fits, or change the definition with UpdateEventDefinition.",
+    ),
+    "EVENT_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no such event, or the event's time to live is over.",
+        'event "payment-17" does not exist, or has expired',
+        "Check the id and the workspace; publish with a longer time_to_live what is needed longer.",
+    ),
+    "EVENT_DEFINITION_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no such event definition. Events without one can be published all the same.",
+        'event definition "order.paid" does not exist',
+        "Check the id or name, and the workspace that the call names.",
+    ),
+    "TRIGGER_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no such trigger. Triggers of a definition go when another version is activated.",
+        'trigger "0197c5a0-…" does not exist',
+        "Check the id, and the workspace that the call names; ListTriggers shows those that there are.",
+    ),
+    "EVENT_ID_REUSED": Reason(
+        "ALREADY_EXISTS",
+        "An event with this id was published before, and its content is another one. Nothing was published.",
+        'event "payment-17" was published before with another content',
+        "Give every event an id of its own; to publish the same event again, send exactly the same.",
+    ),
+    "EVENT_DEFINITION_EXISTS": Reason(
+        "ALREADY_EXISTS",
+        "The workspace has a definition for the events of that name.",
+        'events "order.paid" are defined already',
+        "Change the definition that there is with UpdateEventDefinition.",
+    ),
+    "TRIGGER_OF_DEFINITION": Reason(
+        "FAILED_PRECONDITION",
+        "The trigger is written in a version's definition. It is there as long as that version is the active one.",
+        'cannot change trigger "0197c5a0-…": it is written in the definition of the active version',
+        "Publish and activate a version whose definition has the trigger as you want it; `enabled` can be changed.",
+    ),
+    "EVENT_NOT_AWAITED": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a delivery: when the event came to the execution, the wait was over, by another event, a "
+        "timeout or a cancellation.",
+        "step wait_for_payment does not wait for an event any more",
+        "Nothing. The execution's ledger says what ended the wait.",
+    ),
+    "EVENT_CONDITION_FALSE": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a delivery: the event's name matches, but the condition of the wait is not true for it.",
+        "the condition of step wait_for_payment is not true for event payment-17",
+        "Nothing, when the event is meant for another execution; otherwise compare the event with the condition.",
+    ),
+    "EVENT_CONDITION_FAILED": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a delivery: the condition of the wait could not be evaluated. The event is not taken in, "
+        "and the wait goes on.",
+        "the condition of step wait_for_payment failed on event payment-17: T2010: both sides of > must be "
+        "numbers or strings",
+        "Correct the condition, or the event's payload.",
+    ),
+    "EVENT_ALREADY_CONSUMED": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a delivery: another wait of the same execution took the event in. An execution takes an "
+        "event once.",
+        "event payment-17 was taken in by another wait of the execution",
+        "Nothing. To wake several waits of an execution, publish several events.",
+    ),
+    "TRIGGER_DISABLED": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a trigger record: the trigger matches the event, but is not enabled.",
+        "the trigger is disabled",
+        "Enable it with UpdateTrigger for the events to come.",
+    ),
+    "TRIGGER_CONDITION_FALSE": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a trigger record: the trigger's condition is not true for the event.",
+        "the condition is not true for the event",
+        "Nothing, when that is meant; otherwise compare the event with the condition.",
+    ),
+    "TRIGGER_CONDITION_FAILED": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a trigger record: the trigger's condition could not be evaluated on the event. Other "
+        "triggers are not touched by that.",
+        "the condition failed: T2010: both sides of > must be numbers or strings",
+        "Correct the condition with UpdateTrigger, or the event's payload.",
+    ),
+    "TRIGGER_MAPPING_FAILED": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a trigger record: the input mapping or the correlation key could not be evaluated, or did "
+        "not give an object or a text.",
+        "the correlation key gave nothing",
+        "Correct the mapping or the key with UpdateTrigger, or the event's payload.",
+    ),
+    "TRIGGER_NOTHING_TO_CANCEL": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a trigger record: the trigger cancels executions, and none of the template is open that "
+        "has the correlation id.",
+        'no open execution of the template has the correlation id "ORD-1"',
+        "Nothing, when that is meant; otherwise compare the correlation ids.",
+    ),
+    "TRIGGER_TOO_DEEP": Reason(
+        "FAILED_PRECONDITION",
+        "The reason of a trigger record: the event came of an execution that an event started, and so on, ten "
+        "times. The chain ends here, for it is most likely a circle.",
+        "10 triggers lead to this event, and no more may follow on each other",
+        "Let the workflows not start each other in a circle, or break it by a condition.",
+    ),
     "LAUNCH_BACKLOG_FULL": Reason(
         "RESOURCE_EXHAUSTED",
         "Too many executions wait for Temporal to take them over. Nothing was started.",

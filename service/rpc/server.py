@@ -15,6 +15,8 @@ from grpc_reflection.v1alpha import reflection
 
 from heddle.v1 import (
     catalogue_service_pb2,
+    event_definition_service_pb2,
+    event_service_pb2,
     execution_service_pb2,
     history_service_pb2,
     ledger_service_pb2,
@@ -27,6 +29,8 @@ from heddle.v1 import (
     version_service_pb2,
 )
 from heddle.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
+from heddle.v1.event_definition_service_pb2_grpc import add_EventDefinitionServiceServicer_to_server
+from heddle.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from heddle.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
 from heddle.v1.history_service_pb2_grpc import add_HistoryServiceServicer_to_server
 from heddle.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
@@ -43,6 +47,8 @@ from service.gateway import Gateway
 from service.launching import LEASE, Launcher
 from service.plans import Plans
 from service.rpc.catalogue_service import CatalogueService
+from service.rpc.event_definition_service import EventDefinitionService
+from service.rpc.event_service import EventService
 from service.rpc.execution_service import ExecutionService
 from service.rpc.history_service import HistoryService
 from service.rpc.ledger_service import LedgerService
@@ -99,6 +105,8 @@ class Server:
         self._add(link_service_pb2, add_LinkServiceServicer_to_server, LinkService())
         self._add(catalogue_service_pb2, add_CatalogueServiceServicer_to_server, CatalogueService())
         self._add(trigger_record_service_pb2, add_TriggerRecordServiceServicer_to_server, TriggerRecordService())
+        self._add(event_definition_service_pb2, add_EventDefinitionServiceServicer_to_server, EventDefinitionService())
+        self._add(event_service_pb2, add_EventServiceServicer_to_server, EventService())
         known = Plans(plans.get)
         watchers = Watchers(STREAMS, self.stopping)
         actor = Actor(gateway, known)

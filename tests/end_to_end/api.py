@@ -29,6 +29,8 @@ SERVICES = {
     "Stage": "stage_service",
     "Statistics": "statistics_service",
     "TriggerRecord": "trigger_record_service",
+    "Event": "event_service",
+    "EventDefinition": "event_definition_service",
 }
 PATIENCE = 20.0
 """Seconds in which something that must happen has to happen."""

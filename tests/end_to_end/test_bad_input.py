@@ -79,7 +79,7 @@ def requests_with(field: str) -> list[str]:
 
 
 CHANGING = requests_with("request_id")
-LISTS = requests_with("page_token")
+LISTS = [name for name in requests_with("page_token") if method_of(name) != "ListDeliveries"]
 
 
 def test_every_rpc_is_among_the_requests():
@@ -117,6 +117,7 @@ FIELDS = {
     "ValidateVersion by definition": "definition_json",
     "StartExecution": "input_json",
     "CompleteStep": "output_json",
+    "PublishEvent": "payload_json",
 }
 
 
@@ -193,9 +194,12 @@ REASONS = {
     "entity": "LINK_NOT_FOUND",
     "execution_id": "EXECUTION_NOT_FOUND",
     "step_id": "STEP_NOT_FOUND",
+    "event_id": "EVENT_NOT_FOUND",
+    "event_definition_id": "EVENT_DEFINITION_NOT_FOUND",
 }
 NAMED = [(name, field) for name, fields in REQUESTS.items() for field in fields if field in REASONS]
 NAMED.remove(("CreateLink", "entity"))  # the one that may not exist
+NAMED.remove(("PublishEvent", "event_id"))  # likewise
 NAMED.remove(("ListTriggerRecords", "entity"))  # which tells of starts for entities without a link, too
 NAMED.remove(("CreateVersion as a copy", "template_id"))  # what is not there is the version of that template
 
@@ -323,6 +327,13 @@ TEXTS = {
     ("GetStepRun", "step_run_id"): ["", "a\0b/a/1"],
     ("StartExecution", "version_id"): ["", "a\0b"],
     ("StartExecution by key", "template_key"): ["", "a\0b"],
+    ("PublishEvent", "event_id"): ["", "a\0b", "a\nb", "x" * 129, "workflow/1"],
+    ("PublishEvent", "name"): ["", "order.*", "*", "a..b", "a b", "ä", "workflow.completed", "x" * 201],
+    ("PublishEvent", "version"): ["a\0b", "x" * 65],
+    ("ListEvents", "pattern"): ["a*", "a..b", "a b", "**"],
+    ("GetEvent", "event_id"): ["", "a\0b"],
+    ("CreateEventDefinition", "name"): ["", "order.*", "a b"],
+    ("CreateEventDefinition", "description"): ["a\0b", "x" * 4097],
 }
 
 
@@ -389,6 +400,7 @@ ENUMS = [
     ("UpdateStep", "status"),
     ("StartExecution", "wait_for"),
     ("ListTriggerRecords", "outcome"),
+    ("ListEvents", "order"),
 ]
 
 
@@ -455,6 +467,8 @@ FILTERS = {
     "GetExecutionTree": {"execution_id": "$execution"},
     "ListTriggerRecords": {"outcome": "OUTCOME_REFUSED"},
     "ListHistoryEvents": {"execution_id": "$family"},
+    "ListEvents": {"pattern": "order.*"},
+    "ListEventDefinitions": {"pattern": "order.*"},
 }
 
 

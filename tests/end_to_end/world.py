@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from string import Template
 from typing import Any
 
@@ -93,6 +94,17 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "GetStatistics by version": {"version_id": "$version"},
     "GetExecutionStages": {"execution_id": "$execution"},
     "ListTriggerRecords": {"entity": ("PRODUCT", "idle")},
+    "PublishEvent": {"event_id": "new", "name": "order.paid", "payload_json": '{"a": 1}'},
+    "GetEvent": {"event_id": "$event"},
+    "ListEvents": {},
+    "ListDeliveries": {"event_id": "$event"},
+    "ListDeliveries by execution": {"execution_id": "$execution"},
+    "CreateEventDefinition": {"name": "order.new", "payload_schema_json": "{}"},
+    "GetEventDefinition": {"event_definition_id": "$event_definition"},
+    "GetEventDefinition by name": {"name": "order.paid"},
+    "ListEventDefinitions": {},
+    "UpdateEventDefinition": {"event_definition_id": "$event_definition", "description": "New"},
+    "DeleteEventDefinition": {"event_definition_id": "$event_definition"},
 }
 """A request for every rpc, for some more than one; "$name" is an id of the world, a pair an entity."""
 
@@ -153,7 +165,15 @@ def build(api: Api) -> World:
     failed = api.start(FAILING).execution.id
     family = api.start(family_of(spare)).execution.id
     await_children(api, family)
+    event = str(uuid.uuid4())
+    for id in (event, str(uuid.uuid4())):
+        api.call("PublishEvent", event_id=id, name="order.paid")
+    definitions = [
+        api.call("CreateEventDefinition", name=name).event_definition.id for name in ("order.paid", "order.lost")
+    ]
     return {
+        "event": event,
+        "event_definition": definitions[0],
         "template": template,
         "archived_template": archived.template_id,
         "archived_version": archived.id,
@@ -195,7 +215,8 @@ def outline(api: Api) -> list[Message]:
     """What changes with everything that a workspace has stored: every record with its etag, revision or digest."""
     templates = api.call("ListTemplates")
     versions = [api.call("ListVersions", template_id=template.id) for template in templates.templates]
-    return [templates, *versions, *_catalogue(api), api.call("ListLinks"), api.call("ListExecutions")]
+    events = [api.call(method) for method in ("ListEvents", "ListEventDefinitions")]
+    return [templates, *versions, *_catalogue(api), *events, api.call("ListLinks"), api.call("ListExecutions")]
 
 
 def _catalogue(api: Api) -> list[Message]:

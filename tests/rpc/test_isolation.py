@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from tests.end_to_end.api import Api, entity, refused
 from tests.rpc.registry import VALID, a_draft, a_published, a_template, an_active, an_execution
 
-SERVICES = ("template", "version", "link")
-ID_FIELDS = ("template_id", "version_id", "link_id", "starter_version_id", "template_key")
+SERVICES = ("template", "version", "link", "event_definition")
+ID_FIELDS = ("template_id", "version_id", "link_id", "starter_version_id", "template_key", "event_definition_id")
 
 
 def requests() -> list[tuple[str, str]]:
@@ -48,6 +48,7 @@ def things(api) -> dict[str, str]:
         "version_id": version.id,
         "starter_version_id": version.id,
         "link_id": link.id,
+        "event_definition_id": api.call("CreateEventDefinition", name="secret.event").event_definition.id,
     }
 
 

@@ -36,7 +36,9 @@ def test_what_only_reads_needs_no_more_and_has_no_request_id(method):
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_what_changes_a_thing_that_exists_takes_its_etag(method):
-    changes_registry = method.containing_service.name.startswith(("Template", "Version", "Link", "Catalogue"))
+    changes_registry = method.containing_service.name.startswith(
+        ("Template", "Version", "Link", "Catalogue", "EventDefinition", "Trigger")
+    )
     changes = "request_id" in method.input_type.fields_by_name and not method.name.startswith("Create")
 
     if changes and changes_registry:

@@ -77,7 +77,7 @@ def test_the_models_have_the_columns_of_the_tables(model, database_url):
     columns = rows(
         database_url,
         "SELECT column_name, is_nullable = 'YES' FROM information_schema.columns"
-        f" WHERE table_name = '{model._meta.table_name}'",
+        f" WHERE table_schema = 'public' AND table_name = '{model._meta.table_name}'",
     )
 
     assert {(field.column_name, field.null) for field in model._meta.sorted_fields} == set(columns)

@@ -98,6 +98,40 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the execution's parent goes on, or may be retried, and goes by what its child did."""
     ERROR_REASON_EXECUTION_NOT_FAILED: _ErrorReason.ValueType  # 52
     """FAILED_PRECONDITION: only an execution that FAILED can be retried."""
+    ERROR_REASON_EVENT_PAYLOAD_INVALID: _ErrorReason.ValueType  # 100
+    """INVALID_ARGUMENT: the payload does not match the schema that the definition of such events has."""
+    ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 101
+    """NOT_FOUND: the workspace has no such event, or it has expired."""
+    ERROR_REASON_EVENT_DEFINITION_NOT_FOUND: _ErrorReason.ValueType  # 102
+    """NOT_FOUND: the workspace has no such event definition."""
+    ERROR_REASON_TRIGGER_NOT_FOUND: _ErrorReason.ValueType  # 103
+    """NOT_FOUND: the workspace has no such trigger."""
+    ERROR_REASON_EVENT_ID_REUSED: _ErrorReason.ValueType  # 104
+    """ALREADY_EXISTS: the event id is that of an event with another content."""
+    ERROR_REASON_EVENT_DEFINITION_EXISTS: _ErrorReason.ValueType  # 105
+    """ALREADY_EXISTS: events of that name are defined already."""
+    ERROR_REASON_TRIGGER_OF_DEFINITION: _ErrorReason.ValueType  # 106
+    """FAILED_PRECONDITION: the trigger stands in a definition, and changes with its version."""
+    ERROR_REASON_EVENT_NOT_AWAITED: _ErrorReason.ValueType  # 107
+    """FAILED_PRECONDITION: the wait was over before the event came."""
+    ERROR_REASON_EVENT_CONDITION_FALSE: _ErrorReason.ValueType  # 108
+    """FAILED_PRECONDITION: the condition of the wait is not true for the event."""
+    ERROR_REASON_EVENT_CONDITION_FAILED: _ErrorReason.ValueType  # 109
+    """FAILED_PRECONDITION: the condition of the wait could not be evaluated on the event."""
+    ERROR_REASON_EVENT_ALREADY_CONSUMED: _ErrorReason.ValueType  # 110
+    """FAILED_PRECONDITION: another wait of the same execution took the event in."""
+    ERROR_REASON_TRIGGER_DISABLED: _ErrorReason.ValueType  # 111
+    """FAILED_PRECONDITION: the trigger is disabled."""
+    ERROR_REASON_TRIGGER_CONDITION_FALSE: _ErrorReason.ValueType  # 112
+    """FAILED_PRECONDITION: the trigger's condition is not true for the event."""
+    ERROR_REASON_TRIGGER_CONDITION_FAILED: _ErrorReason.ValueType  # 113
+    """FAILED_PRECONDITION: the trigger's condition could not be evaluated on the event."""
+    ERROR_REASON_TRIGGER_MAPPING_FAILED: _ErrorReason.ValueType  # 114
+    """FAILED_PRECONDITION: the trigger's input mapping or correlation key gave nothing usable."""
+    ERROR_REASON_TRIGGER_NOTHING_TO_CANCEL: _ErrorReason.ValueType  # 115
+    """FAILED_PRECONDITION: no open execution of the template has the correlation id."""
+    ERROR_REASON_TRIGGER_TOO_DEEP: _ErrorReason.ValueType  # 116
+    """FAILED_PRECONDITION: too many triggers led from one event to the next."""
     ERROR_REASON_LAUNCH_BACKLOG_FULL: _ErrorReason.ValueType  # 60
     """RESOURCE_EXHAUSTED: too many executions wait for their start; try again later."""
     ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 61
@@ -196,6 +230,40 @@ ERROR_REASON_EXECUTION_NEEDED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION: the execution's parent goes on, or may be retried, and goes by what its child did."""
 ERROR_REASON_EXECUTION_NOT_FAILED: ErrorReason.ValueType  # 52
 """FAILED_PRECONDITION: only an execution that FAILED can be retried."""
+ERROR_REASON_EVENT_PAYLOAD_INVALID: ErrorReason.ValueType  # 100
+"""INVALID_ARGUMENT: the payload does not match the schema that the definition of such events has."""
+ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 101
+"""NOT_FOUND: the workspace has no such event, or it has expired."""
+ERROR_REASON_EVENT_DEFINITION_NOT_FOUND: ErrorReason.ValueType  # 102
+"""NOT_FOUND: the workspace has no such event definition."""
+ERROR_REASON_TRIGGER_NOT_FOUND: ErrorReason.ValueType  # 103
+"""NOT_FOUND: the workspace has no such trigger."""
+ERROR_REASON_EVENT_ID_REUSED: ErrorReason.ValueType  # 104
+"""ALREADY_EXISTS: the event id is that of an event with another content."""
+ERROR_REASON_EVENT_DEFINITION_EXISTS: ErrorReason.ValueType  # 105
+"""ALREADY_EXISTS: events of that name are defined already."""
+ERROR_REASON_TRIGGER_OF_DEFINITION: ErrorReason.ValueType  # 106
+"""FAILED_PRECONDITION: the trigger stands in a definition, and changes with its version."""
+ERROR_REASON_EVENT_NOT_AWAITED: ErrorReason.ValueType  # 107
+"""FAILED_PRECONDITION: the wait was over before the event came."""
+ERROR_REASON_EVENT_CONDITION_FALSE: ErrorReason.ValueType  # 108
+"""FAILED_PRECONDITION: the condition of the wait is not true for the event."""
+ERROR_REASON_EVENT_CONDITION_FAILED: ErrorReason.ValueType  # 109
+"""FAILED_PRECONDITION: the condition of the wait could not be evaluated on the event."""
+ERROR_REASON_EVENT_ALREADY_CONSUMED: ErrorReason.ValueType  # 110
+"""FAILED_PRECONDITION: another wait of the same execution took the event in."""
+ERROR_REASON_TRIGGER_DISABLED: ErrorReason.ValueType  # 111
+"""FAILED_PRECONDITION: the trigger is disabled."""
+ERROR_REASON_TRIGGER_CONDITION_FALSE: ErrorReason.ValueType  # 112
+"""FAILED_PRECONDITION: the trigger's condition is not true for the event."""
+ERROR_REASON_TRIGGER_CONDITION_FAILED: ErrorReason.ValueType  # 113
+"""FAILED_PRECONDITION: the trigger's condition could not be evaluated on the event."""
+ERROR_REASON_TRIGGER_MAPPING_FAILED: ErrorReason.ValueType  # 114
+"""FAILED_PRECONDITION: the trigger's input mapping or correlation key gave nothing usable."""
+ERROR_REASON_TRIGGER_NOTHING_TO_CANCEL: ErrorReason.ValueType  # 115
+"""FAILED_PRECONDITION: no open execution of the template has the correlation id."""
+ERROR_REASON_TRIGGER_TOO_DEEP: ErrorReason.ValueType  # 116
+"""FAILED_PRECONDITION: too many triggers led from one event to the next."""
 ERROR_REASON_LAUNCH_BACKLOG_FULL: ErrorReason.ValueType  # 60
 """RESOURCE_EXHAUSTED: too many executions wait for their start; try again later."""
 ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 61

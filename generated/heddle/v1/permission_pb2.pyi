@@ -41,6 +41,10 @@ class Permission(_message.Message):
         """Executions with their step runs and ledger."""
         RESOURCE_CATALOGUE: Permission._Resource.ValueType  # 4
         """The catalogue of service requests."""
+        RESOURCE_EVENT: Permission._Resource.ValueType  # 5
+        """Events with their deliveries, and what is agreed about them."""
+        RESOURCE_TRIGGER: Permission._Resource.ValueType  # 6
+        """Triggers, by which events start and cancel executions."""
 
     class Resource(_Resource, metaclass=_ResourceEnumTypeWrapper):
         """The kinds of things that permissions are given on."""
@@ -55,6 +59,10 @@ class Permission(_message.Message):
     """Executions with their step runs and ledger."""
     RESOURCE_CATALOGUE: Permission.Resource.ValueType  # 4
     """The catalogue of service requests."""
+    RESOURCE_EVENT: Permission.Resource.ValueType  # 5
+    """Events with their deliveries, and what is agreed about them."""
+    RESOURCE_TRIGGER: Permission.Resource.ValueType  # 6
+    """Triggers, by which events start and cancel executions."""
 
     class _Access:
         ValueType = _typing.NewType("ValueType", _builtins.int)

@@ -1,0 +1,95 @@
+"""Events over gRPC."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from heddle.v1 import event_service_pb2 as pb
+from heddle.v1.event_service_pb2_grpc import EventServiceServicer
+from service import acting, publishing
+from service.domain import event_pattern, fields
+from service.domain.errors import Invalid
+from service.domain.event import MAX_METADATA, MAX_PAYLOAD, Event
+from service.domain.json_text import parse
+from service.rpc.call import Call
+from service.rpc.changing import digest_of
+from service.rpc.event_messages import delivery_message, event_message
+from service.rpc.messages import target_of, time_of, value_of
+from service.rpc.paging import Page
+from service.rpc.status import rpc
+from storage import deliveries, events
+
+TOLD = 200
+"""Deliveries and trigger records in the answer to a publisher."""
+
+
+class EventService(EventServiceServicer):
+    """See event_service.proto."""
+
+    @rpc
+    def PublishEvent(self, request: pb.PublishEventRequest, call: Call) -> pb.PublishEventResponse:
+        source = fields.request_id(request.request_id), digest_of(request)
+        event, _ = publishing.publish(_event(request, call), source)
+        return pb.PublishEventResponse(event=event_message(event))
+
+    @rpc
+    def GetEvent(self, request: pb.GetEventRequest, call: Call) -> pb.GetEventResponse:
+        event_id = fields.required("event_id", request.event_id)
+        return pb.GetEventResponse(event=event_message(events.get(call.workspace, event_id)))
+
+    @rpc
+    def ListEvents(self, request: pb.ListEventsRequest, call: Call) -> pb.ListEventsResponse:
+        page = Page.asked(request, call)
+        in_order = value_of("order", pb.ListEventsRequest.Order, request.order) == "PUBLISHED"
+        pattern = event_pattern.pattern("pattern", request.pattern) if request.pattern else ""
+        # Not one more than the page has: one that reads on in order has a token anyway.
+        limit = page.size if in_order else page.limit
+        found = events.page(call.workspace, pattern=pattern, after=page.after, limit=limit, in_order=in_order)
+        items, token = page.cut(found.events, lambda one: one[1], rest=found.rest)
+        return pb.ListEventsResponse(events=[event_message(event) for event, _ in items], next_page_token=token)
+
+    @rpc
+    def ListDeliveries(self, request: pb.ListDeliveriesRequest, call: Call) -> pb.ListDeliveriesResponse:
+        page = Page.asked(request, call)
+        before = tuple(json.loads(page.after)) if page.after else None
+        if target_of(request) == "event_id":
+            event_id = fields.required("event_id", request.event_id)
+            events.get(call.workspace, event_id)  # an empty list and no event are not the same
+            found = deliveries.of_event(call.workspace, event_id, before=before, limit=page.limit)
+            items, token = page.cut(found, lambda one: json.dumps([one.execution_id, one.step_id, one.visit]))
+        else:
+            id = fields.required("execution_id", request.execution_id)
+            acting.get(call.workspace, id)
+            found = deliveries.of_execution(call.workspace, id, before=before, limit=page.limit)
+            items, token = page.cut(
+                found, lambda one: json.dumps([one.create_time.isoformat(), one.event_id, one.step_id, one.visit])
+            )
+        return pb.ListDeliveriesResponse(deliveries=map(delivery_message, items), next_page_token=token)
+
+
+def _event(request: pb.PublishEventRequest, call: Call) -> Event:
+    event_id = fields.required("event_id", request.event_id)
+    payload, metadata = request.payload_json or "{}", request.metadata_json or "{}"
+    return Event.published(
+        workspace=call.workspace,
+        event_id=event_id,
+        name=request.name,
+        version=request.version,
+        source={"type": request.source.type, "id": request.source.id, "name": request.source.name},
+        event_time=time_of("timestamp", request.timestamp) if request.HasField("timestamp") else None,
+        payload=(payload, parse(payload, limit=MAX_PAYLOAD, field="payload_json")),
+        metadata=(metadata, parse(metadata, limit=MAX_METADATA, field="metadata_json")),
+        life=_life(request),
+        now=call.now,
+    )
+
+
+def _life(request: pb.PublishEventRequest) -> timedelta | None:
+    if not request.HasField("time_to_live"):
+        return None
+    try:
+        return request.time_to_live.ToTimedelta()
+    except (OverflowError, ValueError) as error:
+        told = f"{request.time_to_live.seconds} seconds and {request.time_to_live.nanos} nanoseconds"
+        raise Invalid("INVALID_FIELD", f"time_to_live is {told}: that is no duration", field="time_to_live") from error
