@@ -21,11 +21,11 @@ MAX_FINDINGS = 100
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A way to write definitions: what its checks need, the checks, and what makes the plan if they find no error."""
+    """A way to write definitions: what must be looked up, the checks, and what makes the plan if they find no error."""
 
     needs: Callable[[Json], Needs]
     check: Callable[[Json, Surroundings | None], list[Finding]]
-    compile: Callable[[Json], Plan]
+    compile: Callable[[Json, Surroundings | None], Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,19 @@ DIALECTS: dict[str, Dialect] = {
 
 
 def needs(dialect: str, document: Json) -> Needs:
-    """Say what must be looked up to check a definition within its workspace."""
+    """Say what must be looked up to check and compile a definition within its workspace."""
     return DIALECTS[dialect].needs(document)
 
 
 def examine(dialect: str, document: Json, surroundings: Surroundings | None = None) -> Examination:
-    """Check a definition and, if there are no errors, compile it; the same definition gives the same plan.
+    """Check a definition and, if there are no errors, compile it; the same in the same surroundings is the same plan.
 
     Without surroundings it is checked by itself: what it names elsewhere is taken to be right.
     """
     rules = DIALECTS[dialect]
     findings = _told(sorted(rules.check(document, surroundings), key=_place))
     has_errors = any(found.severity == "ERROR" for found in findings)
-    return Examination(tuple(findings), None if has_errors else rules.compile(document))
+    return Examination(tuple(findings), None if has_errors else rules.compile(document, surroundings))
 
 
 def _place(found: Finding) -> tuple[list[tuple[int, str]], str]:

@@ -472,6 +472,36 @@ _STEPS = (
         "Give each a key of its own, or ask for one with `multiple`.",
     ),
     Rule(
+        "HTTP_REQUEST_VALID",
+        "STEP_INVALID",
+        "ERROR",
+        "The request of an `http` step cannot be sent: its method is none, its url is no http or https address or has "
+        "a user or a character beyond ASCII in it, or a header has a name or a value that no header may have. What is "
+        "computed is checked when the step begins; a request that is wrong then fails the step with "
+        "HTTP_REQUEST_INVALID.",
+        '{"id": "ask", "type": "http", "url": "https://user:secret@api.example.com/orders"}',
+        "Correct what the pointer leads to. Secrets have no place in a definition.",
+    ),
+    Rule(
+        "TASK_DEFINITION_EXISTS",
+        "TASK_DEFINITION_INVALID",
+        "ERROR",
+        "A step names a task definition, or a version of one, that the workspace does not have, so nobody knows who is "
+        "to perform it.",
+        '{"id": "pay", "type": "task", "taskDefinition": "charge_crad"}',
+        "Correct the key, or make the task definition with CreateTaskDefinition.",
+    ),
+    Rule(
+        "TASK_DEFINITION_MISSING",
+        "TASK_DEFINITION_INVALID",
+        "WARNING",
+        "A step names a task definition that the workspace does not have, and may do without. It is run as an activity "
+        "of that name, with the settings of the step alone, also when the task definition is made after the version "
+        "was published.",
+        '{"id": "pay", "type": "task", "taskDefinition": {"key": "charge_card", "optional": true}}',
+        "Make the task definition before you publish, or name the activity with `task`.",
+    ),
+    Rule(
         "WAITS_CAN_END",
         "STEP_INVALID",
         "WARNING",

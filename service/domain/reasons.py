@@ -68,6 +68,26 @@ REASONS: dict[str, Reason] = {
         'template "0197c5a0-…" does not exist',
         "Check the id or key, and the workspace that the call names.",
     ),
+    "TASK_DEFINITION_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no such task definition, or the task definition no such version.",
+        'task definition "charge_card" does not exist',
+        "Check the id, key and version, and the workspace of the call. ListTaskDefinitions tells what there is.",
+    ),
+    "TASK_DEFINITION_KEY_EXISTS": Reason(
+        "ALREADY_EXISTS",
+        "Another task definition of the workspace has the key.",
+        'a task definition with the key "charge_card" exists already',
+        "Choose another key, or make the next version of the one that there is with UpdateTaskDefinition.",
+    ),
+    "TASK_DEFINITION_INVALID": Reason(
+        "INVALID_ARGUMENT",
+        "A schema of a task definition is no JSON Schema, or its implementation could not perform the task. A "
+        "BadRequest detail tells every place that is wrong. Nothing has changed.",
+        "implementation_json cannot be used: at /type: a task of type INTEGRATION is performed by a step of type task "
+        "or http",
+        "Correct what the message names. An implementation is a step of the dialect `graph` without an id.",
+    ),
     "VERSION_NOT_FOUND": Reason(
         "NOT_FOUND",
         "The workspace, or the template named beside it, has no such version.",

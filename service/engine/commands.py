@@ -7,6 +7,9 @@ from datetime import datetime
 
 from service.definition.plan import Json
 
+OWN_QUEUE = ""
+"""The task queue of tasks that Heddle's own worker performs."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunTask:

@@ -13,7 +13,7 @@ from service.domain.errors import DefinitionInvalid, Invalid
 from service.domain.fields import shown
 from service.domain.json_text import InvalidJson, Json, parse
 from service.domain.version import MAX_DEFINITION, Version
-from storage import catalogues, children
+from storage import catalogues, children, task_definitions
 
 
 def examine(workspace: str, dialect: str, definition: str) -> Examination:
@@ -60,10 +60,11 @@ def _read(dialect: str, definition: str) -> Json:
 
 
 def _surroundings(workspace: str, needs: Needs) -> Surroundings:
-    """Look up what a definition is checked against."""
+    """Look up what a definition goes by."""
     found = children.named(workspace, needs.children) if needs.children else []
     catalogue = catalogues.find(workspace) if needs.catalogue else None
-    return Surroundings(tuple(Child(*row) for row in found), catalogue)
+    defined = task_definitions.named(workspace, needs.task_definitions) if needs.task_definitions else []
+    return Surroundings(tuple(Child(*row) for row in found), catalogue, tuple(defined))
 
 
 @dataclass(frozen=True, slots=True)

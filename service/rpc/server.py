@@ -24,6 +24,7 @@ from heddle.v1 import (
     stage_service_pb2,
     statistics_service_pb2,
     step_service_pb2,
+    task_definition_service_pb2,
     template_service_pb2,
     trigger_record_service_pb2,
     version_service_pb2,
@@ -38,6 +39,7 @@ from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
 from heddle.v1.stage_service_pb2_grpc import add_StageServiceServicer_to_server
 from heddle.v1.statistics_service_pb2_grpc import add_StatisticsServiceServicer_to_server
 from heddle.v1.step_service_pb2_grpc import add_StepServiceServicer_to_server
+from heddle.v1.task_definition_service_pb2_grpc import add_TaskDefinitionServiceServicer_to_server
 from heddle.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 from heddle.v1.trigger_record_service_pb2_grpc import add_TriggerRecordServiceServicer_to_server
 from heddle.v1.version_service_pb2_grpc import add_VersionServiceServicer_to_server
@@ -56,6 +58,7 @@ from service.rpc.link_service import LinkService
 from service.rpc.stage_service import StageService
 from service.rpc.statistics_service import StatisticsService
 from service.rpc.step_service import StepService
+from service.rpc.task_definition_service import TaskDefinitionService
 from service.rpc.template_service import TemplateService
 from service.rpc.trigger_record_service import TriggerRecordService
 from service.rpc.version_service import VersionService
@@ -107,6 +110,7 @@ class Server:
         self._add(trigger_record_service_pb2, add_TriggerRecordServiceServicer_to_server, TriggerRecordService())
         self._add(event_definition_service_pb2, add_EventDefinitionServiceServicer_to_server, EventDefinitionService())
         self._add(event_service_pb2, add_EventServiceServicer_to_server, EventService())
+        self._add(task_definition_service_pb2, add_TaskDefinitionServiceServicer_to_server, TaskDefinitionService())
         known = Plans(plans.get)
         watchers = Watchers(STREAMS, self.stopping)
         actor = Actor(gateway, known)

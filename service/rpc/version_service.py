@@ -77,13 +77,15 @@ class VersionService(VersionServiceServicer):
     def ValidateVersion(self, request: pb.ValidateVersionRequest, call: Call) -> pb.ValidateVersionResponse:
         if target_of(request) == "version_id":
             version_id = required("version_id", request.version_id)
-            examination = examine_stored(versions.get(call.workspace, version_id))
+            version = versions.get(call.workspace, version_id)
+            examination, published = examine_stored(version), version.plan_digest
         else:
             examination = examine(call.workspace, request.dialect or DEFAULT_DIALECT, request.definition_json)
+            published = None
         return pb.ValidateVersionResponse(
             valid=examination.plan is not None,
             findings=map(finding_message, examination.findings),
-            plan_digest=examination.plan.digest if examination.plan else None,
+            plan_digest=published or (examination.plan.digest if examination.plan else None),
         )
 
     @changing

@@ -54,6 +54,7 @@ from service.temporal.orders import (
     Family,
     Order,
     Started,
+    fetch_queue,
 )
 
 FULL_ENTRIES = 200
@@ -268,7 +269,7 @@ class ExecutionWorkflow:
                     "step": {"id": step_id, "visit": int(visit), "attempt": command.attempt},
                     "idempotencyKey": f"{self._order.execution_id}/{command.key}",
                 },
-                task_queue=command.task_queue,
+                task_queue=command.task_queue or fetch_queue(workflow.info().task_queue),
                 start_to_close_timeout=timedelta(seconds=command.timeout),
                 heartbeat_timeout=timedelta(seconds=command.heartbeat) if command.heartbeat else None,
                 retry_policy=RetryPolicy(maximum_attempts=1),

@@ -9,6 +9,7 @@ from typing import Any
 
 from service.definition.surroundings import Child, Surroundings
 from service.domain.catalogue import Catalogue, ServiceRequestType, Task, TaskGroup
+from service.domain.task_definition import TaskDefinition
 
 TYPES = {
     "start": "start",
@@ -35,7 +36,9 @@ def chain(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def surroundings(case: dict[str, Any]) -> Surroundings | None:
-    """Read what a case of rules.json has around its definition: children by their ids, and a catalogue of keys."""
+    """Read what a case of rules.json has around its definition: children by their ids, a catalogue of
+    keys, and task definitions by their keys, each in its version 1.
+    """
     if "surroundings" not in case:
         return None
     children = tuple(
@@ -49,7 +52,26 @@ def surroundings(case: dict[str, Any]) -> Surroundings | None:
         for id, child in case["surroundings"].get("children", {}).items()
     )
     keys = case["surroundings"].get("catalogue")
-    return Surroundings(children, None if keys is None else catalogue(keys))
+    defined = tuple(
+        task_definition(key, **written) for key, written in case["surroundings"].get("taskDefinitions", {}).items()
+    )
+    return Surroundings(children, None if keys is None else catalogue(keys), defined)
+
+
+def task_definition(key: str, *, type: str = "AUTOMATED", implementation: Any = None, **schemas: Any) -> TaskDefinition:
+    """Make a task definition in its version 1."""
+    return TaskDefinition.created(
+        workspace="w",
+        id=f"id-of-{key}",
+        key=key,
+        name="",
+        description="",
+        type=type,
+        input_schema=json.dumps(schemas["input_schema"]) if "input_schema" in schemas else None,
+        output_schema=json.dumps(schemas["output_schema"]) if "output_schema" in schemas else None,
+        implementation=json.dumps(implementation) if implementation is not None else "",
+        now=datetime(2026, 1, 1, tzinfo=UTC),
+    )
 
 
 def catalogue(keys: dict[str, dict[str, list[str]]]) -> Catalogue:

@@ -22,6 +22,7 @@ SERVICES = {
     "Version": "version_service",
     "Link": "link_service",
     "Catalogue": "catalogue_service",
+    "TaskDefinition": "task_definition_service",
     "Execution": "execution_service",
     "Step": "step_service",
     "Ledger": "ledger_service",

@@ -53,6 +53,7 @@ KINDS = {
     "execution_id": "execution",
     "event_id": "event",
     "event_definition_id": "event_definition",
+    "task_definition_id": "task_definition",
     "parent_execution_id": "execution",
     "root_execution_id": "execution",
 }

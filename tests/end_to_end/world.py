@@ -59,6 +59,19 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "ResolveLink": {"entity": ("PRODUCT", "world")},
     "GetCatalogue": {},
     "PutCatalogue": {"catalogue": {"types": [{"key": "NEW", "task_groups": [{"key": "G", "tasks": [{"key": "T"}]}]}]}},
+    "CreateTaskDefinition": {
+        "key": "another",
+        "type": "TYPE_AUTOMATED",
+        "input_schema_json": "{}",
+        "output_schema_json": "{}",
+        "implementation_json": '{"type": "task", "task": "another"}',
+    },
+    "GetTaskDefinition": {"task_definition_id": "$task_definition"},
+    "GetTaskDefinition by key": {"task_definition_key": "world", "version": 1},
+    "ListTaskDefinitions": {},
+    "ListTaskDefinitionVersions": {"task_definition_id": "$task_definition"},
+    "UpdateTaskDefinition": {"task_definition_id": "$task_definition", "name": "New name"},
+    "DeleteTaskDefinition": {"task_definition_id": "$task_definition"},
     "StartExecution": {"version_id": "$version", "input_json": INPUT},
     "StartExecution by template": {"template_id": "$template", "input_json": INPUT},
     "StartExecution by key": {"template_key": "world", "input_json": INPUT},
@@ -154,6 +167,9 @@ def build(api: Api) -> World:
         with refused("FAILED_PRECONDITION", "TEMPLATE_HAS_NO_ACTIVE_VERSION"):
             api.call("StartExecution", entity=entity("PRODUCT", "idle"))
     api.call("PutCatalogue", catalogue={"types": [{"key": "WORLD"}]})
+    api.call("CreateTaskDefinition", key="other", type="TYPE_MANUAL")
+    task_definition = api.call("CreateTaskDefinition", key="world", type="TYPE_AUTOMATED").task_definition.id
+    api.call("UpdateTaskDefinition", task_definition_id=task_definition, description="Changed")
     ended = [
         api.call("StartExecution", version_id=spare, input_json="{}", request_id=id).execution.id
         for id in ("used-StartExecution", "second")
@@ -184,6 +200,8 @@ def build(api: Api) -> World:
         "old": old,
         "draft": draft,
         "link": link,
+        "task_definition": task_definition,
+        "other_task_definition": api.call("GetTaskDefinition", task_definition_key="other").task_definition.id,
         "completed": ended[0],
         "cancelled": ended[1],
         "execution": execution,
@@ -215,8 +233,8 @@ def outline(api: Api) -> list[Message]:
     """What changes with everything that a workspace has stored: every record with its etag, revision or digest."""
     templates = api.call("ListTemplates")
     versions = [api.call("ListVersions", template_id=template.id) for template in templates.templates]
-    events = [api.call(method) for method in ("ListEvents", "ListEventDefinitions")]
-    return [templates, *versions, *_catalogue(api), *events, api.call("ListLinks"), api.call("ListExecutions")]
+    lists = [api.call(method) for method in ("ListEvents", "ListEventDefinitions", "ListTaskDefinitions")]
+    return [templates, *versions, *_catalogue(api), *lists, api.call("ListLinks"), api.call("ListExecutions")]
 
 
 def _catalogue(api: Api) -> list[Message]:

@@ -13,8 +13,17 @@ from google.protobuf.message import Message
 from tests.end_to_end.api import Api, entity, refused
 from tests.rpc.registry import VALID, a_draft, a_published, a_template, an_active, an_execution
 
-SERVICES = ("template", "version", "link", "event_definition")
-ID_FIELDS = ("template_id", "version_id", "link_id", "starter_version_id", "template_key", "event_definition_id")
+SERVICES = ("template", "version", "link", "event_definition", "task_definition")
+ID_FIELDS = (
+    "template_id",
+    "version_id",
+    "link_id",
+    "starter_version_id",
+    "template_key",
+    "event_definition_id",
+    "task_definition_id",
+    "task_definition_key",
+)
 
 
 def requests() -> list[tuple[str, str]]:
@@ -42,7 +51,10 @@ def things(api) -> dict[str, str]:
     template = a_template(api, key="secret-key")
     version = an_active(api, template)
     link = api.call("CreateLink", entity=entity("PRODUCT", "secret"), template_id=template.id).link
+    defined = api.call("CreateTaskDefinition", key="secret", type="TYPE_AUTOMATED").task_definition
     return {
+        "task_definition_id": defined.id,
+        "task_definition_key": "secret",
         "template_id": template.id,
         "template_key": "secret-key",
         "version_id": version.id,
@@ -56,7 +68,9 @@ def things(api) -> dict[str, str]:
 def own(other) -> dict[str, str]:
     """The things of the workspace that asks, for the fields that are not under test."""
     template = a_template(other)
+    defined = other.call("CreateTaskDefinition", key="own", type="TYPE_AUTOMATED").task_definition
     return {
+        "task_definition_id": defined.id,
         "template_id": template.id,
         "version_id": a_draft(other, template).id,
         "link_id": other.call("CreateLink", entity=entity("PRODUCT", "own"), template_id=template.id).link.id,
@@ -110,6 +124,7 @@ def test_a_foreign_entity_is_not_linked(other, things, method):
 def test_lists_show_nothing_of_another_workspace(other, things):
     assert not other.call("ListTemplates").templates
     assert not other.call("ListLinks").links
+    assert not other.call("ListTaskDefinitions").task_definitions
     assert not other.call("ListLinks", template_id=things["template_id"]).links
 
 

@@ -37,7 +37,7 @@ def test_what_only_reads_needs_no_more_and_has_no_request_id(method):
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_what_changes_a_thing_that_exists_takes_its_etag(method):
     changes_registry = method.containing_service.name.startswith(
-        ("Template", "Version", "Link", "Catalogue", "EventDefinition", "Trigger")
+        ("Template", "Version", "Link", "Catalogue", "EventDefinition", "Trigger", "TaskDefinition")
     )
     changes = "request_id" in method.input_type.fields_by_name and not method.name.startswith("Create")
 

@@ -142,6 +142,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: Temporal cannot be reached. Send the request again: it has its effect once."""
     ERROR_REASON_SERVER_STOPPING: _ErrorReason.ValueType  # 72
     """UNAVAILABLE: this server is stopping and ended a stream. Watch on, from the last number received."""
+    ERROR_REASON_TASK_DEFINITION_NOT_FOUND: _ErrorReason.ValueType  # 120
+    """NOT_FOUND: the workspace has no such task definition, or the task definition no such version."""
+    ERROR_REASON_TASK_DEFINITION_KEY_EXISTS: _ErrorReason.ValueType  # 121
+    """ALREADY_EXISTS: another task definition of the workspace has the key."""
+    ERROR_REASON_TASK_DEFINITION_INVALID: _ErrorReason.ValueType  # 122
+    """INVALID_ARGUMENT: a schema of a task definition is none, or its implementation could not perform the task."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 80
     """DEADLINE_EXCEEDED: the call took longer than it may. It may still have had its effect; send the request again."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 81
@@ -274,6 +280,12 @@ ERROR_REASON_TEMPORAL_UNAVAILABLE: ErrorReason.ValueType  # 71
 """UNAVAILABLE: Temporal cannot be reached. Send the request again: it has its effect once."""
 ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 72
 """UNAVAILABLE: this server is stopping and ended a stream. Watch on, from the last number received."""
+ERROR_REASON_TASK_DEFINITION_NOT_FOUND: ErrorReason.ValueType  # 120
+"""NOT_FOUND: the workspace has no such task definition, or the task definition no such version."""
+ERROR_REASON_TASK_DEFINITION_KEY_EXISTS: ErrorReason.ValueType  # 121
+"""ALREADY_EXISTS: another task definition of the workspace has the key."""
+ERROR_REASON_TASK_DEFINITION_INVALID: ErrorReason.ValueType  # 122
+"""INVALID_ARGUMENT: a schema of a task definition is none, or its implementation could not perform the task."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 80
 """DEADLINE_EXCEEDED: the call took longer than it may. It may still have had its effect; send the request again."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 81

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aheddle/v1/permission.proto\x12\theddle.v1\x1a google/protobuf/descriptor.proto\"\xee\x02\n\nPermission\x12\x30\n\x08resource\x18\x01 \x01(\x0e\x32\x1e.heddle.v1.Permission.Resource\x12,\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0e\x32\x1c.heddle.v1.Permission.Access\"\xa8\x01\n\x08Resource\x12\x18\n\x14RESOURCE_UNSPECIFIED\x10\x00\x12\x15\n\x11RESOURCE_TEMPLATE\x10\x01\x12\x11\n\rRESOURCE_LINK\x10\x02\x12\x16\n\x12RESOURCE_EXECUTION\x10\x03\x12\x16\n\x12RESOURCE_CATALOGUE\x10\x04\x12\x12\n\x0eRESOURCE_EVENT\x10\x05\x12\x14\n\x10RESOURCE_TRIGGER\x10\x06\"U\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41\x43\x43\x45SS_READ\x10\x01\x12\x10\n\x0c\x41\x43\x43\x45SS_WRITE\x10\x02\x12\x10\n\x0c\x41\x43\x43\x45SS_ADMIN\x10\x03:K\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xf1\x8c\x03 \x01(\x0b\x32\x15.heddle.v1.Permissionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aheddle/v1/permission.proto\x12\theddle.v1\x1a google/protobuf/descriptor.proto\"\x8c\x03\n\nPermission\x12\x30\n\x08resource\x18\x01 \x01(\x0e\x32\x1e.heddle.v1.Permission.Resource\x12,\n\x06\x61\x63\x63\x65ss\x18\x02 \x01(\x0e\x32\x1c.heddle.v1.Permission.Access\"\xc6\x01\n\x08Resource\x12\x18\n\x14RESOURCE_UNSPECIFIED\x10\x00\x12\x15\n\x11RESOURCE_TEMPLATE\x10\x01\x12\x11\n\rRESOURCE_LINK\x10\x02\x12\x16\n\x12RESOURCE_EXECUTION\x10\x03\x12\x16\n\x12RESOURCE_CATALOGUE\x10\x04\x12\x12\n\x0eRESOURCE_EVENT\x10\x05\x12\x14\n\x10RESOURCE_TRIGGER\x10\x06\x12\x1c\n\x18RESOURCE_TASK_DEFINITION\x10\x07\"U\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41\x43\x43\x45SS_READ\x10\x01\x12\x10\n\x0c\x41\x43\x43\x45SS_WRITE\x10\x02\x12\x10\n\x0c\x41\x43\x43\x45SS_ADMIN\x10\x03:K\n\npermission\x12\x1e.google.protobuf.MethodOptions\x18\xf1\x8c\x03 \x01(\x0b\x32\x15.heddle.v1.Permissionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'heddle.v1.permission_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PERMISSION']._serialized_start=76
-  _globals['_PERMISSION']._serialized_end=442
+  _globals['_PERMISSION']._serialized_end=472
   _globals['_PERMISSION_RESOURCE']._serialized_start=187
-  _globals['_PERMISSION_RESOURCE']._serialized_end=355
-  _globals['_PERMISSION_ACCESS']._serialized_start=357
-  _globals['_PERMISSION_ACCESS']._serialized_end=442
+  _globals['_PERMISSION_RESOURCE']._serialized_end=385
+  _globals['_PERMISSION_ACCESS']._serialized_start=387
+  _globals['_PERMISSION_ACCESS']._serialized_end=472
 # @@protoc_insertion_point(module_scope)

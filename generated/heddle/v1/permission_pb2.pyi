@@ -45,6 +45,8 @@ class Permission(_message.Message):
         """Events with their deliveries, and what is agreed about them."""
         RESOURCE_TRIGGER: Permission._Resource.ValueType  # 6
         """Triggers, by which events start and cancel executions."""
+        RESOURCE_TASK_DEFINITION: Permission._Resource.ValueType  # 7
+        """Task definitions."""
 
     class Resource(_Resource, metaclass=_ResourceEnumTypeWrapper):
         """The kinds of things that permissions are given on."""
@@ -63,6 +65,8 @@ class Permission(_message.Message):
     """Events with their deliveries, and what is agreed about them."""
     RESOURCE_TRIGGER: Permission.Resource.ValueType  # 6
     """Triggers, by which events start and cancel executions."""
+    RESOURCE_TASK_DEFINITION: Permission.Resource.ValueType  # 7
+    """Task definitions."""
 
     class _Access:
         ValueType = _typing.NewType("ValueType", _builtins.int)

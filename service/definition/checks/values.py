@@ -149,8 +149,12 @@ def _expressions(document: Document) -> Iterator[Expression]:
     for node in document.nodes:
         if node.kind is not None:
             for name in node.kind.templates:
-                yield from _within(node.data.get(name), f"{node.pointer}/{name}", is_template=name == "input")
+                yield from _within(node.data.get(name), f"{node.pointer}/{name}", is_template=name in _TREES)
             yield from node.kind.expressions(node.data, node.pointer)
+
+
+_TREES = ("input", "headers", "body")
+"""Templates in which an expression may stand at any depth."""
 
 
 def _within(value: Json, pointer: str, *, is_template: bool) -> Iterator[Expression]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from service.definition import task_definitions
 from service.definition.checks import catalogue, children, graph, groups, ids, values, waits
+from service.definition.checks import task_definitions as task_definition_checks
 from service.definition.document import Document, Edge, Group, Node
 from service.definition.plan import Plan, Step, StepGroup, Transition
 from service.definition.rules import Finding
@@ -72,6 +74,8 @@ CHECKS_WITHIN: tuple[CheckWithin, ...] = (
     children.child_version_exists,
     children.child_version_published,
     children.child_input,
+    task_definition_checks.task_definition_exists,
+    task_definition_checks.task_definition_missing,
     catalogue.legacy_service_request_type_exists,
     catalogue.legacy_service_request_task_group_exists_in_template,
     catalogue.legacy_service_request_task_exists_in_template,
@@ -88,11 +92,11 @@ _STATUS = {
 
 
 def needs(definition: Json) -> Needs:
-    """Say what must be looked up to check a definition."""
+    """Say what must be looked up to check and compile a definition."""
     document = Document(definition)
     if any(values.size_limits(document)):
         return Needs()
-    return Needs(children.named(document), catalogue.is_needed(document))
+    return Needs(children.named(document), catalogue.is_needed(document), task_definition_checks.named(document))
 
 
 def check(definition: Json, surroundings: Surroundings | None = None) -> list[Finding]:
@@ -109,13 +113,16 @@ def check(definition: Json, surroundings: Surroundings | None = None) -> list[Fi
     return findings
 
 
-def compile(definition: Json) -> Plan:
-    """Make the plan of a definition in which no check found an error."""
+def compile(definition: Json, surroundings: Surroundings | None = None) -> Plan:
+    """Make the plan of a definition in which no check found an error.
+
+    What the definition names elsewhere is put into the plan as it now is, so a later change of it changes no plan.
+    """
     document = Document(definition)
     output = expression(definition.get("outputExpression"))
     return Plan(
         name=definition.get("name", definition.get("id", "")),
-        steps=tuple(_step(node) for node in document.nodes),
+        steps=tuple(_step(node, surroundings) for node in document.nodes),
         transitions=tuple(_transition(edge) for edge in document.edges),
         input_schema=_schema(definition.get("inputSchema")),
         output_expression=None if output is None else output[1],
@@ -123,16 +130,18 @@ def compile(definition: Json) -> Plan:
     )
 
 
-def _step(node: Node) -> Step:
+def _step(node: Node, surroundings: Surroundings | None) -> Step:
     assert node.id is not None
     assert node.kind is not None
+    defined = task_definitions.compiled(node.data, surroundings)
+    type, settings = defined or (node.kind.name, node.kind.compile(node.data))
     return Step(
         id=node.id,
-        type=node.kind.name,
+        type=type,
         name=node.data.get("name", node.id),
         output_schema=_schema(node.data.get("outputSchema")),
         default_status=_status(node.data.get("activationPolicy", {}).get("defaultStatus")),
-        settings=node.kind.compile(node.data),
+        settings=settings,
     )
 
 

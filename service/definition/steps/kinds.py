@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from service.definition.steps.http import HTTP
 from service.definition.steps.human import CONFIRM, DOC_UPLOAD, FORM, URL_REDIRECT
 from service.definition.steps.kind import Kind
 from service.definition.steps.sub_workflow import SUB_WORKFLOW
@@ -11,7 +12,6 @@ from service.definition.steps.task import TASK
 from service.definition.steps.timer import TIMER
 
 _LATER = (
-    "http",
     "agent",
     "event.wait",
     "data.set",
@@ -30,6 +30,7 @@ KINDS: dict[str, Kind] = {
         URL_REDIRECT,
         DOC_UPLOAD,
         TASK,
+        HTTP,
         TIMER,
         Kind("gateway.exclusive_split", is_special=True, splits=True, decides=True),
         Kind("gateway.inclusive_split", is_special=True, splits=True, decides=True),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from service.definition import web_addresses
-from service.definition.expressions import ExpressionError
+from service.definition.expressions import UNDEFINED, ExpressionError, evaluate
 from service.definition.plan import Json, Step
 from service.definition.schemas import Violation, violations
+from service.definition.task_definitions import INPUT
 from service.engine.observations import StepCompleted
 from service.engine.run import Refused, Run, Visit, describe, unstorable
-from service.engine.steps import documents
+from service.engine.steps import contracts, documents
 from service.engine.steps.kind import Kind
 
 MAX_TITLE = 1_000
@@ -33,21 +34,27 @@ def _open(run: Run, visit: Visit) -> None:
     What is fixed in the definition is not repeated: the plan has it, and never changes.
     """
     step = visit.step
+    given = contracts.given(run, visit) if "definition" in step.settings else None
+    if "definition" in step.settings and given is None:
+        return
+    scope = run.scope if given is None else {INPUT: given.input}
     try:
-        asked = _asked(run, step)
+        asked = _asked(run, step, scope)
+        if given is not None:
+            asked["input"] = given.input
     except ExpressionError as error:
         run.fail(visit, "EXPRESSION_FAILED", describe(error, f"step {step.id}"))
     except _Unfit as unfit:
         run.fail(visit, "HUMAN_STEP_INVALID", f"step {step.id}: {unfit}")
     else:
-        run.wait(visit, "WAITING", input=asked)
+        run.wait(visit, "WAITING", input=asked or None)
 
 
-def _asked(run: Run, step: Step) -> Json:
-    """What stands in the step run as its input; None for a step that only has to be confirmed."""
+def _asked(run: Run, step: Step, scope: Mapping[str, Json]) -> dict[str, Json]:
+    """What stands in the step run as its input; nothing for a step that only has to be confirmed."""
     asked: dict[str, Json] = {}
     for name, most in (("title", MAX_TITLE), ("instructions", MAX_INSTRUCTIONS)):
-        if (text := _text(run, step, name)) is None:
+        if (text := _text(run, step, name, scope)) is None:
             continue
         if not isinstance(text, str):
             raise _Unfit(f"its {name} must be a text")
@@ -55,19 +62,22 @@ def _asked(run: Run, step: Step) -> Json:
             raise _Unfit(f"its {name} has {len(text):,} characters, at most {most:,} are allowed")
         asked[name] = text
     if step.type == "human.url_redirect":
-        asked["url"] = _text(run, step, "url")
+        asked["url"] = _text(run, step, "url", scope)
         if problem := web_addresses.problem(asked["url"]):
             raise _Unfit(f"its url: {problem}")
     if step.type != "human.confirm":
         asked.setdefault("title", step.name)
     if problem := unstorable(asked):
         raise _Unfit(f"what it asks for is not JSON: {problem}")
-    return asked or None
+    return asked
 
 
-def _text(run: Run, step: Step, name: str) -> Json:
+def _text(run: Run, step: Step, name: str, scope: Mapping[str, Json]) -> Json:
     source = step.settings.get(f"{name}Expression")
-    return step.settings.get(name) if source is None else run.value(source)
+    if source is None:
+        return step.settings.get(name)
+    value = evaluate(source, scope, run.now).value
+    return None if value is UNDEFINED else value
 
 
 def _completing(check: Check) -> Callable[[Run, Visit, StepCompleted], None]:
@@ -94,23 +104,19 @@ def _refusal(step: Step, found: list[Violation]) -> Refused:
     )
 
 
-def _output_schema(step: Step, output: Json) -> list[Violation]:
-    return violations(step.output_schema, output)
-
-
 def _form(step: Step, output: Json) -> list[Violation]:
-    return violations(json.loads(step.settings["formSchemaJson"]), output) + _output_schema(step, output)
+    return violations(json.loads(step.settings["formSchemaJson"]), output) + contracts.output_violations(step, output)
 
 
 def _documents(step: Step, output: Json) -> list[Violation]:
-    return documents.check(step.settings["acceptedDocuments"], output) + _output_schema(step, output)
+    return documents.check(step.settings["acceptedDocuments"], output) + contracts.output_violations(step, output)
 
 
 def _kind(check: Check) -> Kind:
     return Kind(enter=_open, hears={StepCompleted: _completing(check)}, waits_for="WAITING_FOR_INPUT")
 
 
-CONFIRM = _kind(_output_schema)
+CONFIRM = _kind(contracts.output_violations)
 FORM = _kind(_form)
-URL_REDIRECT = _kind(_output_schema)
+URL_REDIRECT = _kind(contracts.output_violations)
 DOC_UPLOAD = _kind(_documents)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.engine.steps import endpoints, gateways, human, sub_workflow, task, timer
+from service.engine.steps import endpoints, gateways, http, human, sub_workflow, task, timer
 from service.engine.steps.kind import Kind
 
 KINDS: dict[str, Kind] = {
@@ -13,6 +13,7 @@ KINDS: dict[str, Kind] = {
     "human.url_redirect": human.URL_REDIRECT,
     "human.doc_upload": human.DOC_UPLOAD,
     "task": task.TASK,
+    "http": http.HTTP,
     "sys.sub_workflow": sub_workflow.SUB_WORKFLOW,
     "timer": timer.TIMER,
     "gateway.exclusive_split": gateways.EXCLUSIVE_SPLIT,
