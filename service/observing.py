@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from service.awaiting import planned
 from service.domain.execution import Execution
 from service.engine.observations import FromOutside, encode
 from service.engine.projecting import ENDS
@@ -43,4 +44,4 @@ def store(execution: Execution, effect: Effect) -> Recorded:
             raise WorkflowEnded(str(other)) from other
     ends = any(entry.type in ENDS for entry in effect.entries)
     cancels = any(entry.data.get("cancels") for entry in effect.entries)
-    return Recorded(reports=ends and execution.parent_id is not None, cancels=cancels)
+    return Recorded(reports=ends and execution.parent_id is not None, cancels=cancels, planned=planned(effect.entries))

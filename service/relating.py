@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from service.awaiting import await_children
 from service.domain.execution import PROMPT, Execution
 from service.engine.advancing import advance
 from service.engine.observations import Cancelled, ChildEnded, encode
@@ -56,6 +57,9 @@ class Relations:
             self.cancel_children(execution, limit - time.monotonic())
         if left.reports:
             self.report(execution.workspace, execution.id, limit - time.monotonic())
+        if left.planned:
+            plan = self.plans.get(execution.workspace, execution.plan_digest)
+            await_children(plan, execution, left.planned, limit - time.monotonic())
 
     def cancel_children(self, parent: Execution, seconds: float) -> None:
         """Cancel the children of an execution that are marked to be, and theirs; wait for those that others cancel."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from service.acting import Request, answered_before, as_error, get
+from service.awaiting import await_children, planned
 from service.domain.execution import Execution, Launch, Siblings
 from service.engine.advancing import phase
 from service.engine.entries import Entry
@@ -25,13 +26,21 @@ ALL = 1_000_000_000
 
 
 def retry(
-    gateway: Gateway, plans: Plans, workspace: str, execution_id: str, *, request: Request, now: datetime
+    gateway: Gateway,
+    plans: Plans,
+    workspace: str,
+    execution_id: str,
+    *,
+    request: Request,
+    now: datetime,
+    seconds: float,
 ) -> Execution:
     """Take a failed execution up again; gives it as it is then.
 
     Its state is rebuilt from the ledger. Every step run that the failure ended begins its next visit; children that
-    succeeded are kept. Raises NotFound; WrongState for one that has not FAILED; AlreadyExists for a request id of
-    another call, or when another execution is open for its subject by now.
+    succeeded are kept, and the first of the others are awaited for so many seconds. Raises NotFound; WrongState for one
+    that has not FAILED; AlreadyExists for a request id of another call, or when another execution is open for its
+    subject by now.
     """
     with connection():
         execution = get(workspace, execution_id)
@@ -42,7 +51,10 @@ def retry(
         moves = _moves(plans, execution, failed, retried, now)
         order = _reopen(plans, execution, failed, moves, now)
     if order is not None:
-        launch(gateway, order, 0, lambda: datetime.now(UTC))
+        launched = launch(gateway, order, 0, lambda: datetime.now(UTC))
+        if launched is not None and launched.status == "STARTED":
+            plan = plans.get(workspace, execution.plan_digest)
+            await_children(plan, launched, planned(moves.entries), seconds)
     with connection():
         return get(workspace, execution_id)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from service.awaiting import await_children, planned_by
 from service.definition.plan import Json, Plan
 from service.definition.schemas import violations
 from service.domain.errors import AlreadyExists, Exhausted, HeddleError, Invalid, NotFound, WrongState
@@ -49,11 +50,12 @@ class Starter:
         self._plan_of = plan_of
         self._is_swamped = is_swamped
 
-    def start(self, order: Order) -> tuple[Execution, list[StepRun]]:
+    def start(self, order: Order, seconds: float = 0) -> tuple[Execution, list[StepRun]]:
         """Start an execution once, however often the same order comes; gives it with its first step runs.
 
         Raises NotFound, WrongState or Invalid when there is nothing to run or the input does not fit, AlreadyExists
         when the request id stands for another order. While Temporal is away the execution is accepted as CREATED.
+        The first children of its first steps are awaited for so many seconds.
         """
         try:
             created = self._create(order)
@@ -72,6 +74,8 @@ class Starter:
         if created.launch is not None:
             stored = launch(self._gateway, created.launch, 0, lambda: datetime.now(UTC))
             execution = stored or executions.get(execution.workspace, execution.id) or execution
+            if execution.status == "STARTED" and (planned := planned_by(created.step_runs)):
+                await_children(self._plan_of(order.workspace, execution.plan_digest), execution, planned, seconds)
         return execution, created.step_runs
 
     def _create(self, order: Order) -> Created | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from service.domain.execution import Execution, Launch
+from service.domain.execution import Execution, Launch, Planned
 from storage import documents, families, trigger_records
 from storage.database import Row, query, transaction
 from storage.execution_lists import LIGHT
@@ -120,10 +120,11 @@ _PARENT = (
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a write leaves to do: a parent to be told of the end, children to be cancelled."""
+    """What a write leaves to do: a parent to be told of the end, children to be cancelled, children to wait for."""
 
     reports: bool
     cancels: bool
+    planned: tuple[Planned, ...] = ()
 
 
 def record(writing: Writing) -> Recorded | None:

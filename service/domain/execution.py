@@ -34,6 +34,17 @@ def parse_workflow_id(id: str) -> tuple[str, str, int] | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A step run whose child executions are about to start."""
+
+    step_id: str
+    visit: int
+    number: int  # of the ledger entry that says so
+    children: int  # how many are to start, all in all
+    kept: int = 0  # how many there are already, of an earlier try
+
+
+@dataclass(frozen=True, slots=True)
 class Siblings:
     """The children of one try of a parent's step run; `round` is the ledger number with which the try began."""
 

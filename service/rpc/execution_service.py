@@ -55,7 +55,7 @@ class ExecutionService(ExecutionServiceServicer):
     @rpc
     def StartExecution(self, request: pb.StartExecutionRequest, call: Call) -> pb.StartExecutionResponse:
         holds = _wait(request)
-        execution, runs = self._starter.start(_order(request, call))
+        execution, runs = self._starter.start(_order(request, call), seconds_left(call))
         if holds is not None and not holds(execution):
             execution = watching.until(call.workspace, execution.id, holds, seconds_left(call))
             runs = step_runs.newest(call.workspace, execution.id)
@@ -116,7 +116,15 @@ class ExecutionService(ExecutionServiceServicer):
     def RetryExecution(self, request: pb.RetryExecutionRequest, call: Call) -> pb.RetryExecutionResponse:
         id = fields.required("execution_id", request.execution_id)
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
-        execution = retry(self._actor.gateway, self._plans, call.workspace, id, request=source, now=call.now)
+        execution = retry(
+            self._actor.gateway,
+            self._plans,
+            call.workspace,
+            id,
+            request=source,
+            now=call.now,
+            seconds=seconds_left(call),
+        )
         runs = step_runs.newest(call.workspace, id)
         return pb.RetryExecutionResponse(execution=execution_message(execution), step_runs=self._told(execution, runs))
 

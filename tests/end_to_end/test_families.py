@@ -176,3 +176,27 @@ def test_a_retry_keeps_nothing_of_a_try_that_the_step_began_anew(api: Api):
     assert told.executions[0].id == second[0].id
     finish(api, told.executions[1].id)
     api.await_that(id, lambda _: api.open(id) == ["file"])
+
+
+def test_the_answer_of_a_call_that_leads_into_children_comes_when_they_are_there(api: Api):
+    child = api.publish(CHILD)
+    step = parent_of(child.id)["steps"]
+    dsc = next(one for one in step if one["id"] == "dsc")
+    chain = definition("start > dsc; dsc > a; a > dsc2; dsc2 > end", dsc=dsc, dsc2={**dsc, "id": "dsc2"})
+
+    id = api.start(chain, {"directors": [D1, D3]}).execution.id
+    first = family(api, id)
+    assert [one.item for one in first.executions] == [0, 1]
+    finish(api, first.executions[0].id)
+    api.complete(first.executions[1].id, "collect")
+    api.call("CancelExecution", execution_id=first.executions[1].id)
+    assert status(api.execution(id)) == "FAILED"
+    api.call("RetryExecution", execution_id=id)
+    again = family(api, id, "dsc/2")
+    assert [one.item for one in again.executions] == [0, 1]
+    finish(api, again.executions[1].id)
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+
+    api.complete(id, "a")
+
+    assert [one.item for one in family(api, id, "dsc2/1").executions] == [0, 1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
+
 import pytest
 
 from service.engine.advancing import open_commands
@@ -287,6 +290,28 @@ def test_too_many_items_are_refused_with_the_limit():
 
     assert player.entries[-1].data["error"]["code"] == "TOO_MANY_ITEMS"
     assert "gave 10,001 items, the limit is 10,000" in player.entries[-1].data["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "million",
+    [
+        "[1..1000000]",
+        "$map([1..1000], function($n) {[1..1000]})",
+        "$reduce([1..20], function($all, $n) {$append($all, $all)}, [1])",
+    ],
+)
+def test_a_million_items_are_refused_at_once_with_the_limit(million):
+    tracemalloc.start()
+    began = time.process_time()
+    player = a_batch([1], items={"expression": million})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    error = player.entries[-1].data["error"]
+    assert error["code"] == "EXPRESSION_FAILED"
+    assert "at most 100,000 numbers" in error["message"] or "more than 4 MiB" in error["message"]
+    assert time.process_time() - began < 2
+    assert peak < 50 * 1024**2
 
 
 def test_outputs_that_add_up_to_too_much_fail_the_step_at_once():
