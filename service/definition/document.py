@@ -67,6 +67,11 @@ class Edge:
         """The id of the step that it enters."""
         return _text(self.data.get("toStepId"))
 
+    @cached_property
+    def on(self) -> str | None:
+        """The outcome or error for which it is; None: for any other."""
+        return _text(self.data.get("on"))
+
     @property
     def has_condition(self) -> bool:
         return "condition" in self.data
@@ -104,6 +109,8 @@ class Document:
         self.nodes = tuple(Node(pointer, part) for pointer, part in self._parts("steps"))
         self.edges = tuple(Edge(pointer, part) for pointer, part in self._parts("stepTransitions"))
         self.groups = tuple(Group(pointer, part) for pointer, part in self._parts("stepGroups"))
+        self.compensations = tuple(_compensations(self.nodes))
+        self.triggers = tuple(self._parts("cancellationTriggers"))
         self._guesses = 20  # comparing ids is slow, and a reader who needs more has another problem
 
     def _parts(self, name: str) -> Iterable[tuple[str, dict[str, Any]]]:
@@ -135,10 +142,10 @@ class Document:
 
     @cached_property
     def _distinct(self) -> tuple[Edge, ...]:
-        found: dict[tuple[str | None, str | None], Edge] = {}
+        found: dict[tuple[str | None, ...], Edge] = {}
         for edge in self.edges:
             if edge.source != edge.target:
-                found.setdefault((edge.source, edge.target), edge)
+                found.setdefault((edge.source, edge.target, edge.on), edge)
         return tuple(found.values())
 
     @cached_property
@@ -193,6 +200,18 @@ class Document:
         self._guesses -= 1
         similar = get_close_matches(word[:128], list(words)[:2000], n=1, cutoff=0.6) if self._guesses >= 0 else []
         return f'; did you mean "{similar[0]}"?' if similar else ""
+
+
+def _compensations(nodes: Iterable[Node]) -> Iterable[tuple[Node, Node]]:
+    """List what makes up for each step, as if it were a step, with the step."""
+    for node in nodes:
+        written = node.data.get("compensation")
+        listed = written if isinstance(written, list) else [written]
+        for number, part in enumerate(listed):
+            if isinstance(part, dict):
+                place = f"/{number}" if listed is written else ""
+                id = f"{node.id}.compensation" + (f".{number + 1}" if number else "")
+                yield Node(f"{node.pointer}/compensation{place}", {"id": id, "type": "task", **part}), node
 
 
 def _text(value: Json) -> str | None:

@@ -50,6 +50,29 @@ class Transition:
     is_default: bool = False
     on_arrival: str | None = None  # the step run status that the target starts with; None: the target decides
     label: str | None = None
+    on: str | None = None  # the outcome, error code or error category with which it is taken; None: with any other
+    input: Json = None  # what the target's input gains when a token comes this way: a JSON template
+
+
+@dataclass(frozen=True, slots=True)
+class Compensation:
+    """What makes up for a completed step when the execution is given up.
+
+    `step` stands outside the graph; without an input of its own it gets what `engine.compensating` says.
+    """
+
+    of: str  # the id of the step
+    step: Step
+    condition: str | None = None  # None: always
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationTrigger:
+    """An event that cancels the execution. `settings` are those of an `event.wait` without a timeout."""
+
+    settings: dict[str, Json]
+    reason: str = ""
+    compensates: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +94,20 @@ class Plan:
     input_schema: Json = None  # None: any input is accepted
     output_expression: str | None = None  # None: the execution's output is null
     groups: tuple[StepGroup, ...] = ()  # in the order of the definition
+    compensations: tuple[Compensation, ...] = ()  # in the order of the definition
+    compensates_failure: bool = False  # compensations run after a failure, too
+    cancellation_triggers: tuple[CancellationTrigger, ...] = ()
     format: int = FORMAT
 
     @cached_property
     def step(self) -> dict[str, Step]:
-        """Each step by its id."""
-        return {step.id: step for step in self.steps}
+        """Each step by its id, those outside the graph included."""
+        return {step.id: step for step in (*self.steps, *(one.step for one in self.compensations))}
+
+    @cached_property
+    def compensation(self) -> dict[str, Compensation]:
+        """Each compensation by the id of its step."""
+        return {one.step.id: one for one in self.compensations}
 
     @cached_property
     def transition(self) -> dict[str, Transition]:
@@ -143,6 +174,11 @@ class Plan:
         return tuple(dict.fromkeys(named))
 
     @cached_property
+    def has_moving_keys(self) -> bool:
+        """Tell whether some wait's key is made of data that may change while it waits."""
+        return any(step.settings.get("keyMoves") for step in self.steps)
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hex."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
@@ -157,8 +193,15 @@ class Plan:
             "input_schema": self.input_schema,
             "output_expression": self.output_expression,
         }
-        if self.groups:  # left out otherwise, as they were before plans had any
+        # Left out when there are none, as they were before plans had any.
+        if self.groups:
             document["groups"] = [asdict(group) for group in self.groups]
+        if self.compensations:
+            document["compensations"] = [{**asdict(one), "step": _present(one.step)} for one in self.compensations]
+        if self.compensates_failure:
+            document["compensates_failure"] = True
+        if self.cancellation_triggers:
+            document["cancellation_triggers"] = [asdict(trigger) for trigger in self.cancellation_triggers]
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -173,6 +216,13 @@ class Plan:
             output_expression=document["output_expression"],
             groups=tuple(
                 StepGroup(group["id"], group["name"], tuple(group["step_ids"])) for group in document.get("groups", ())
+            ),
+            compensations=tuple(
+                Compensation(**{**one, "step": Step(**one["step"])}) for one in document.get("compensations", ())
+            ),
+            compensates_failure=document.get("compensates_failure", False),
+            cancellation_triggers=tuple(
+                CancellationTrigger(**trigger) for trigger in document.get("cancellation_triggers", ())
             ),
             format=document["format"],
         )

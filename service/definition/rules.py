@@ -75,7 +75,7 @@ _DOCUMENT = (
         "ERROR",
         "The definition uses a feature that this release does not run. To ignore it would change what the workflow "
         "does, so it is refused.",
-        '{"id": "reserve", "type": "task", "task": "reserve", "compensation": {"task": "release"}}',
+        '{"steps": […], "stepTransitions": […], "secrets": ["stripe"]}',
         "Remove the property, and express what it did with steps and transitions.",
     ),
 )
@@ -164,6 +164,32 @@ _GRAPH = (
         '[{"fromStepId": "verify", "toStepId": "a"}, {"fromStepId": "verify", "toStepId": "b"}]',
         "Put a gateway after the step: `gateway.parallel_split` for all, `gateway.exclusive_split` for one, "
         "`gateway.inclusive_split` for some.",
+    ),
+    Rule(
+        "TRANSITIONS_CATCH_ONCE",
+        "GRAPH_INVALID",
+        "ERROR",
+        "Two transitions that leave a step are for the same outcome or error, so it is not clear where it leads.",
+        '[{"fromStepId": "pay", "toStepId": "a", "on": "NO"}, {"fromStepId": "pay", "toStepId": "b", "on": "NO"}]',
+        "Remove one of them, or let it be for another outcome.",
+    ),
+    Rule(
+        "CATCHING_AFTER_WORK",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A transition has `on`, but the step that it leaves gives no outcome and no such error: a start, an end, a "
+        "parallel split or join. Of an exclusive or inclusive split only `ERROR` can be caught, since its conditions "
+        "may fail.",
+        '{"id": "t2", "fromStepId": "start", "toStepId": "verify", "on": "APPROVED"}',
+        "Remove `on`, or let the transition leave the step that gives the outcome.",
+    ),
+    Rule(
+        "HANDED_TO_TASKS",
+        "GRAPH_INVALID",
+        "ERROR",
+        "A transition has `input`, but the step that it leads to takes none, so it would be lost.",
+        '{"id": "t3", "fromStepId": "pay", "toStepId": "end", "on": "ERROR", "input": {"why": "declined"}}',
+        "Lead the transition to a task, or remove `input`.",
     ),
     Rule(
         "JOIN_GATEWAY_MANY_IN_SINGLE_OUT",
@@ -618,9 +644,10 @@ _EXPRESSIONS = (
         "EXPRESSION_NAMES_KNOWN",
         "EXPRESSION_INVALID",
         "WARNING",
-        "An expression asks for a name that nobody binds there, so it finds nothing. Bound are `__context__` and "
-        "`__steps__`, in a sub-workflow also `__datasources__` and `__each__`. A `select` is asked of one value alone, "
-        "which is `$`.",
+        "An expression asks for a name that nobody binds there, so it finds nothing. Bound are `__context__`, "
+        "`__steps__` and `__variables__`, in a sub-workflow also `__datasources__` and `__each__`, and where an event, "
+        "an error or a cancellation is meant `__event__`, `__error__` and the like. A `select` is asked of one value "
+        "alone, which is `$`.",
         '{"condition": {"src": "context.vip = true"}}',
         "Begin the path with one of the names that are bound, such as `__context__.vip`.",
     ),

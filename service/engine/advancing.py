@@ -22,6 +22,7 @@ from service.engine.observations import (
     ChildEnded,
     ChildrenStarted,
     DataFetched,
+    EventDelivered,
     Lost,
     Observation,
     OutputsCollected,
@@ -33,9 +34,11 @@ from service.engine.observations import (
     TaskCompleted,
     TaskFailed,
     TimerFired,
+    VariablesChanged,
 )
-from service.engine.run import Refused, Run, Visit, describe
+from service.engine.run import Refused, Run, Visit, describe, unstorable
 from service.engine.state import OPEN, PARKED, OpenRun, State, key
+from service.engine.steps import event_wait
 from service.engine.steps.kind import Kind
 from service.engine.steps.kinds import KINDS
 
@@ -64,6 +67,7 @@ def advance(plan: Plan, state: State, observation: Observation, now: datetime, *
     run = Run(plan, state.fork(), now, getattr(observation, "request", None))
     _OBSERVE[type(observation)](run, observation)
     _settle(run, moves)
+    _renew_waits(run)
     return Advance(run.state, tuple(run.commands), tuple(run.entries))
 
 
@@ -81,7 +85,7 @@ def may_proceed(state: State) -> bool:
 def phase(plan: Plan, state: State) -> str:
     """Say what an execution is doing now; one that waits for somebody does so only when nothing else can progress."""
     if state.status != OPEN:
-        return "NONE"
+        return "NONE" if state.is_over else "COMPENSATING"
     phases = {KINDS[plan.step[run.step_id].type].waits_for for run in _working(state)}
     if state.tokens or "RUNNING" in phases:
         return "RUNNING"
@@ -96,7 +100,8 @@ def _working(state: State) -> list[OpenRun]:
 
 
 def _start(run: Run, started: Started) -> None:
-    run.begin(started.input)
+    run.state.input = started.input  # what the keys of the waits may read
+    run.begin(started.input, [event_wait.awaited(run, trigger.settings) for trigger in run.plan.cancellation_triggers])
 
 
 def _proceed(run: Run, proceeded: Proceeded) -> None:
@@ -167,7 +172,7 @@ UPDATES: dict[str, tuple[str, ...]] = {
 
 def _update_step(run: Run, update: StepUpdated) -> None:
     _known_step(run, update.step_id)
-    opened = _addressed(run.state, update.step_id, update.visit)
+    opened = _addressed(run.state, update.step_id, update.visit) if run.state.status == OPEN else None
     if opened is None:
         if _stands_completed(run.state, update):
             return
@@ -245,21 +250,69 @@ _UPDATE: dict[str, Callable[[Run, OpenRun], None]] = {
 
 def _cancel(run: Run, cancelled: Cancelled) -> None:
     if run.state.status == "CANCELLED":
-        return
+        return  # whoever came first gave the reason
     if run.state.status != OPEN:
         raise Refused(
             "EXECUTION_ENDED",
             f"cannot cancel the execution: it is {run.state.status}",
             status=run.state.status,
         )
+    told = {"reason": cancelled.reason, "source": cancelled.source}
+    told |= {name: value for name, value in (("by", cancelled.by), ("event", cancelled.event)) if value}
+    seen = {"reason": cancelled.reason, "source": cancelled.source, "requestedBy": cancelled.by}
+    seen["eventId"] = cancelled.event
+    compensation = run.compensation(seen) if cancelled.compensates else {}
     run.close_open_runs("the execution was cancelled")
-    run.end("EXECUTION_CANCELLED", reason=cancelled.reason)
+    run.end("EXECUTION_CANCELLED", **told, **compensation)
+
+
+def _deliver(run: Run, delivered: EventDelivered) -> None:
+    """Let a wait take an event, or a cancellation trigger; whether it fits is judged here and nowhere else."""
+    state, event_id = run.state, delivered.event["eventId"]
+    name = key(delivered.step_id, delivered.visit) if delivered.step_id else ""
+    if event_id in state.consumed:
+        if state.consumed[event_id] == name:
+            return
+        raise Refused("EVENT_ALREADY_CONSUMED", f"the execution has taken event {event_id} before", event_id=event_id)
+    if state.status == OPEN and not delivered.step_id:
+        _trigger_cancellation(run, delivered)
+        return
+    opened = state.open.get(name)
+    if opened is None or opened.wait is None:
+        what = f"step {delivered.step_id}, visit {delivered.visit}," if delivered.step_id else "the execution"
+        raise Refused("EVENT_NOT_AWAITED", f"{what} does not wait for an event any more", event_id=event_id)
+    visit = run.visit_of(opened)
+    KINDS[visit.step.type].hears[EventDelivered](run, visit, delivered)
+
+
+def _trigger_cancellation(run: Run, delivered: EventDelivered) -> None:
+    trigger = run.plan.cancellation_triggers[delivered.visit - 1]
+    event_wait.check_condition(run, trigger.settings, delivered.event)
+    event_id = delivered.event["eventId"]
+    reason = trigger.reason or f"event {delivered.event['pattern']}"
+    _cancel(run, Cancelled(reason, source="EVENT", event=event_id, compensates=trigger.compensates))
+
+
+def _change_variables(run: Run, changed: VariablesChanged) -> None:
+    if run.state.status != OPEN:
+        message = f"cannot set variables of the execution: it is {run.state.status}"
+        raise Refused("EXECUTION_ENDED", message, status=run.state.status)
+    if changed.expected and changed.expected != run.state.number:
+        raise Refused("REVISION_CONFLICT", "the execution has changed since it was read")
+    if problem := unstorable(changed.variables):
+        raise Refused("VARIABLES_INVALID", f"the variables are not JSON: {problem}")
+    if problem := run.too_large("", changed.variables):
+        raise Refused("VARIABLES_INVALID", problem)
+    run.set(changed.variables)
 
 
 def _fail(run: Run, lost: Lost) -> None:
     if run.state.status == OPEN:
         run.close_open_runs(lost.message)
         run.end("EXECUTION_FAILED", error={"code": lost.code, "message": lost.message, "step_id": ""})
+    elif not run.state.is_over:
+        run.close_open_runs(lost.message)
+        run.compensated(lost.message)
 
 
 def _retry(run: Run, retried: Retried) -> None:
@@ -269,6 +322,11 @@ def _retry(run: Run, retried: Retried) -> None:
             "EXECUTION_NOT_FAILED",
             f"cannot retry the execution: it is {run.state.status}; only one that FAILED goes on",
             status=run.state.status,
+        )
+    if run.state.undone or run.state.undoing is not None:
+        raise Refused(
+            "EXECUTION_COMPENSATED",
+            "cannot retry the execution: what it had completed has been compensated; start another one",
         )
     run.go_on()
     for lost in list(run.state.lost.values()):
@@ -296,6 +354,8 @@ _OBSERVE: dict[type, Callable[[Run, Any], None]] = {
     StepCompleted: _complete_step,
     StepUpdated: _update_step,
     Cancelled: _cancel,
+    EventDelivered: _deliver,
+    VariablesChanged: _change_variables,
 }
 
 
@@ -348,6 +408,29 @@ def _settle(run: Run, moves: int) -> None:
             return
         else:
             _finish(run)
+    _compensate(run)
+
+
+def _renew_waits(run: Run) -> None:
+    """Let open waits follow the data that their keys are made of."""
+    if not run.plan.has_moving_keys or run.state.status != OPEN:
+        return
+    for opened in list(run.state.open.values()):
+        step = run.plan.step[opened.step_id]
+        if opened.wait and step.settings.get("keyMoves"):
+            wait = event_wait.awaited(run, step.settings)
+            if wait != opened.wait:
+                run.note("WAIT_CHANGED", run.visit_of(opened), wait=wait)
+
+
+def _compensate(run: Run) -> None:
+    """Begin the next part of a compensation when the one before has ended, whatever came of it."""
+    while (undoing := run.state.undoing) is not None and not run.state.open:
+        if undoing.next == len(undoing.parts):
+            run.compensated()
+            return
+        step = run.plan.step[undoing.parts[undoing.next]["id"]]
+        _perform(run, Visit(step, run.state.visits.get(step.id, 0) + 1, (), undoes=True))
 
 
 def _move(run: Run, via: str) -> None:

@@ -9,6 +9,11 @@ from __future__ import annotations
 from service.definition.plan import Json
 
 
+def is_meant(policy: dict[str, Json], error: dict[str, Json]) -> bool:
+    """Tell whether a policy names an error, by its code or category, as one to try again."""
+    return bool({error["code"], error.get("category")} & set(policy.get("retryableErrors", ())))
+
+
 def may_retry(policy: dict[str, Json], attempt: int, error: dict[str, Json]) -> bool:
     """Tell whether another attempt follows this one, which is counted from 1 and ended with this error."""
     names = {error["code"], error.get("category")}

@@ -5,26 +5,33 @@ An entry carries all that is needed to rebuild the engine's state (`folding.py`)
 
 | type | data |
 |---|---|
-| EXECUTION_STARTED | input |
+| EXECUTION_STARTED | input; waits?: one for each cancellation trigger |
 | TOKEN_ARRIVED | via: the transition on which a token now waits at a join |
-| STEP_STARTED | via: transitions whose tokens it took; status; input?; due?; children?: see `state.Family` |
-| STEP_COMPLETED | output; outcome?; taken: transitions; decisions?; via, when it took no time |
-| STEP_FAILED | error; via, when it took no time |
-| STEP_UPDATED | status; input?; due? |
+| STEP_STARTED | via: transitions whose tokens it took; status; input?; due?; wait?; children?: see `state.Family` |
+| STEP_COMPLETED | output; outcome?; taken: transitions; decisions?; variables?; event?: id; via, when it took no time |
+| STEP_FAILED | error; taken?: transitions that catch it; via, when it took no time |
+| STEP_UPDATED | status; input?; due?; wait? |
 | STEP_SKIPPED, STEP_CANCELLED | reason |
 | ATTEMPT_FAILED | error; due: when the next attempt begins |
 | ATTEMPT_STARTED | |
+| WAIT_CHANGED | wait: what the open step run waits for from now on |
+| VARIABLES_CHANGED | variables: those that were set |
 | DATA_FETCHED | alias; value; item?: for which it was fetched |
 | CHILDREN_PLANNED | items: how many; input: the items |
 | CHILDREN_STARTED | items: those for which child executions were started |
 | CHILD_ENDED | item; id and status of the child; size of its output; error? |
 | EXECUTION_COMPLETED | output |
-| EXECUTION_FAILED | error, with step_id |
-| EXECUTION_CANCELLED | reason |
+| EXECUTION_FAILED | error, with step_id; compensation?: see `state.Undoing.parts` |
+| EXECUTION_CANCELLED | reason; source; by?; event?: id; compensation? |
+| EXECUTION_COMPENSATED | status: COMPLETED or COMPLETED_WITH_ERRORS; failed: {id, error, time} |
 | EXECUTION_RETRIED | |
+
+A wait is {pattern, keyPath?, keyValue?, lookBack?}: the events of a pattern, where there is a key only those that have
+its value (as JSON) at its path, from so many seconds ago, or from the start of the execution.
 
 An entry with which a step run begins that repeats one which ended without a result also has retries: the key of that.
 An entry that ends or parks a step run whose child executions are under way has cancels: true; they are cancelled too.
+One that ends or parks a step run that waits for an event has unwaits: true. The steps of compensations have no via.
 The first entry that came of a caller's request also has request: {id, method, digest}.
 """
 
@@ -46,6 +53,8 @@ TYPES = (
     "STEP_CANCELLED",
     "ATTEMPT_FAILED",
     "ATTEMPT_STARTED",
+    "WAIT_CHANGED",
+    "VARIABLES_CHANGED",
     "DATA_FETCHED",
     "CHILDREN_PLANNED",
     "CHILDREN_STARTED",
@@ -53,6 +62,7 @@ TYPES = (
     "EXECUTION_COMPLETED",
     "EXECUTION_FAILED",
     "EXECUTION_CANCELLED",
+    "EXECUTION_COMPENSATED",
     "EXECUTION_RETRIED",
 )
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.engine.entries import Entry
-from service.engine.state import OPEN, Family, OpenRun, Result, State, json_size, key
+from service.engine.state import CONSUMED, OPEN, Failure, Family, OpenRun, Result, State, Undoing, json_size, key
 
 
 def fold(entries: Iterable[Entry]) -> State:
@@ -52,6 +52,7 @@ def _step_started(state: State, entry: Entry) -> None:
         data.get("input"),
         data.get("due"),
         None if children is None else Family.from_dict(children),
+        data.get("wait"),
     )
 
 
@@ -65,6 +66,7 @@ def _step_updated(state: State, entry: Entry) -> None:
         input=data.get("input"),
         due=data.get("due"),
         children=None if children is None else Family.from_dict(children),
+        wait=data.get("wait"),
     )
     state.moves = 0
 
@@ -75,8 +77,61 @@ def _step_completed(state: State, entry: Entry) -> None:
     before = state.results.get(entry.step_id)
     state.size += json_size(data["output"]) - (json_size(before.output) if before else 0)
     state.results[entry.step_id] = Result(entry.visit, entry.attempt, data["output"], data.get("outcome", ""))
+    state.failures.pop(entry.step_id, None)
     state.tokens.extend(data["taken"])
+    if data.get("undoable"):
+        state.done.append((entry.step_id, entry.visit, data["output"]))
+        state.size += json_size(data["output"])
+    if "variables" in data:
+        _set(state, data["variables"])
+    if "event" in data:
+        _consume(state, data["event"], key(entry.step_id, entry.visit))
     state.end_reached = state.end_reached or data.get("end", False)
+
+
+def _set(state: State, variables: dict[str, Any]) -> None:
+    before = json_size(state.variables)
+    state.variables.update(variables)
+    state.size += json_size(state.variables) - before
+
+
+def _consume(state: State, event: str, name: str) -> None:
+    state.consumed[event] = name
+    if len(state.consumed) > CONSUMED:
+        del state.consumed[next(iter(state.consumed))]
+
+
+def _step_failed(state: State, entry: Entry) -> None:
+    """Let the token of a step whose error is caught go on; that of another stays, for a retry."""
+    data = entry.data
+    if state.undoing is not None:
+        _close(state, entry)
+        failed = {"id": entry.step_id, "error": data["error"], "time": entry.time}
+        state.undoing = replace(state.undoing, failed=(*state.undoing.failed, failed))
+    elif "taken" in data:
+        run = state.open.get(key(entry.step_id, entry.visit))
+        _close(state, entry)
+        failure = Failure(entry.visit, entry.attempt, data["error"], None if run is None else run.input)
+        before = state.failures.get(entry.step_id)
+        state.size += _failure_size(failure) - (_failure_size(before) if before else 0)
+        state.failures[entry.step_id] = failure
+        state.tokens.extend(data["taken"])
+    else:
+        _lose(state, entry)
+
+
+def _failure_size(failure: Failure) -> int:
+    return json_size(failure.error) + json_size(failure.input)
+
+
+def _wait_changed(state: State, entry: Entry) -> None:
+    name = key(entry.step_id, entry.visit)
+    state.open[name] = replace(state.open[name], wait=entry.data["wait"])
+
+
+def _variables_changed(state: State, entry: Entry) -> None:
+    _set(state, entry.data["variables"])
+    state.moves = 0
 
 
 def _attempt_failed(state: State, entry: Entry) -> None:
@@ -149,11 +204,28 @@ def _completed(state: State, entry: Entry) -> None:
 
 def _cancelled(state: State, entry: Entry) -> None:
     _end(state, "CANCELLED")
+    data = entry.data
+    if "event" in data:
+        _consume(state, data["event"], "")
+    told = {"reason": data["reason"], "source": data.get("source", "USER"), "requestedBy": data.get("by", "")}
+    _undo(state, entry, told | {"requestedAt": entry.time, "eventId": data.get("event", "")})
 
 
 def _failed(state: State, entry: Entry) -> None:
     """Keep the tokens: a retry goes on with them."""
     state.status = "FAILED"
+    error = entry.data["error"]
+    told = {"reason": error["message"], "source": "SYSTEM", "requestedBy": "", "requestedAt": entry.time, "eventId": ""}
+    _undo(state, entry, told)
+
+
+def _undo(state: State, entry: Entry, cancellation: dict[str, Any]) -> None:
+    if (parts := entry.data.get("compensation")) is not None:
+        state.undoing = Undoing(tuple(parts), cancellation=cancellation)
+
+
+def _compensated(state: State, entry: Entry) -> None:
+    state.undoing, state.undone = None, True
 
 
 def _retried(state: State, entry: Entry) -> None:
@@ -187,7 +259,9 @@ def _close(state: State, entry: Entry) -> None:
 
 def _take_tokens(state: State, entry: Entry) -> None:
     held = state.arrived.get(entry.step_id)
-    for via in entry.data["via"]:
+    if state.undoing is not None:
+        state.undoing = replace(state.undoing, next=state.undoing.next + 1)
+    for via in entry.data.get("via", ()):
         if held is None:
             state.tokens.remove(via)
         elif held[via] > 1:
@@ -208,11 +282,13 @@ _APPLY: dict[str, Callable[[State, Entry], Any]] = {
     "STEP_STARTED": _step_started,
     "STEP_UPDATED": _step_updated,
     "STEP_COMPLETED": _step_completed,
-    "STEP_FAILED": _lose,
+    "STEP_FAILED": _step_failed,
     "STEP_SKIPPED": _lose,
     "STEP_CANCELLED": _lose,
     "ATTEMPT_FAILED": _attempt_failed,
     "ATTEMPT_STARTED": _attempt_started,
+    "WAIT_CHANGED": _wait_changed,
+    "VARIABLES_CHANGED": _variables_changed,
     "DATA_FETCHED": _data_fetched,
     "CHILDREN_PLANNED": _children_planned,
     "CHILDREN_STARTED": _children_started,
@@ -220,5 +296,6 @@ _APPLY: dict[str, Callable[[State, Entry], Any]] = {
     "EXECUTION_COMPLETED": _completed,
     "EXECUTION_FAILED": _failed,
     "EXECUTION_CANCELLED": _cancelled,
+    "EXECUTION_COMPENSATED": _compensated,
     "EXECUTION_RETRIED": _retried,
 }

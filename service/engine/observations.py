@@ -116,9 +116,36 @@ class StepUpdated:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Somebody outside cancelled the execution."""
+    """Somebody outside cancelled the execution. `source` is USER, EVENT or SYSTEM."""
 
     reason: str = ""
+    request: Json = None
+    source: str = "USER"
+    by: str = ""  # who, as far as known
+    event: str = ""  # the id of the event behind it
+    compensates: bool = True  # what was completed is compensated, where the definition says how
+
+
+@dataclass(frozen=True, slots=True)
+class EventDelivered:
+    """An event has come that a wait may have waited for: that of a step run, or of a cancellation trigger.
+
+    A trigger has no step_id; its visit is its place among the triggers, from 1. `event` is {eventId, pattern, version,
+    source, timestamp, payload, metadata}.
+    """
+
+    step_id: str
+    visit: int
+    event: dict[str, Json]
+    request: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariablesChanged:
+    """Somebody outside set variables, when `expected`, if given, is still the number of the last ledger entry."""
+
+    variables: dict[str, Json]
+    expected: int = 0
     request: Json = None
 
 
@@ -137,7 +164,7 @@ class Retried:
     request: Json = None
 
 
-FromOutside = StepCompleted | StepUpdated | Cancelled | ChildEnded
+FromOutside = StepCompleted | StepUpdated | Cancelled | ChildEnded | EventDelivered | VariablesChanged
 """Observations that reach a running workflow as messages."""
 
 Observation = (
@@ -154,7 +181,10 @@ Observation = (
     | FromOutside
 )
 
-_BY_NAME: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepCompleted, StepUpdated, Cancelled, ChildEnded)}
+_BY_NAME: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (StepCompleted, StepUpdated, Cancelled, ChildEnded, EventDelivered, VariablesChanged)
+}
 
 
 def encode(observation: FromOutside) -> dict[str, Json]:

@@ -32,14 +32,28 @@ class StepRunChange:
     children: int | None = None  # how many there will be
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait that a batch of entries opens, or changes: of a step run, or with no step_id of a cancellation trigger."""
+
+    step_id: str
+    visit: int
+    pattern: str
+    key_path: str
+    key_value: str  # JSON; empty with an empty path: any event of the pattern may fit
+    look_back: float | None  # seconds; None: to the start of the execution
+
+
 @dataclass(slots=True)
 class ExecutionChange:
-    """What a batch of entries says of the execution: set when it ends."""
+    """What a batch of entries says of the execution: set when it ends, or when its compensation does."""
 
     status: str = ""
     output: Json = MISSING
     error: Json = MISSING
     end_time: str | None = None
+    cancellation: Json = MISSING  # {reason, source, by?, event?, time}
+    compensation: Json = MISSING  # fields that replace those that stand there: {status, plan, skipped, failed}
 
 
 @dataclass(slots=True)
@@ -50,6 +64,7 @@ class Projection:
     step_runs: dict[tuple[str, int], StepRunChange] = field(default_factory=dict)
     requests: list[dict[str, str]] = field(default_factory=list)
     cancelled: list[tuple[str, int]] = field(default_factory=list)  # step runs whose children are to be cancelled
+    waits: dict[tuple[str, int], Wait | None] = field(default_factory=dict)  # by step and visit; None: it is closed
 
 
 def project(entries: Iterable[Entry]) -> Projection:
@@ -60,11 +75,31 @@ def project(entries: Iterable[Entry]) -> Projection:
             projection.requests.append(entry.data["request"])
         if entry.data.get("cancels"):
             projection.cancelled.append((entry.step_id, entry.visit))
+        _project_waits(projection, entry)
         if entry.visit:
             _STEP[entry.type](_step_run(projection, entry), entry)
         elif entry.type in _END:
             projection.execution = _END[entry.type](entry)
+        elif entry.type == "EXECUTION_COMPENSATED":
+            compensation = projection.execution.compensation
+            before = {} if compensation is MISSING else compensation
+            projection.execution.compensation = {**before, **entry.data}
     return projection
+
+
+def _project_waits(projection: Projection, entry: Entry) -> None:
+    if "wait" in entry.data:
+        projection.waits[entry.step_id, entry.visit] = _wait(entry.step_id, entry.visit, entry.data["wait"])
+    elif entry.data.get("unwaits"):
+        projection.waits[entry.step_id, entry.visit] = None
+    for place, wait in enumerate(entry.data.get("waits", ()), start=1):
+        projection.waits["", place] = _wait("", place, wait)
+
+
+def _wait(step_id: str, visit: int, wait: dict[str, Json]) -> Wait:
+    return Wait(
+        step_id, visit, wait["pattern"], wait.get("keyPath", ""), wait.get("keyValue", ""), wait.get("lookBack")
+    )
 
 
 def _step_run(projection: Projection, entry: Entry) -> StepRunChange:
@@ -132,6 +167,7 @@ _STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
     "STEP_CANCELLED": _closed("CANCELLED"),
     "ATTEMPT_FAILED": _attempt_failed,
     "ATTEMPT_STARTED": _attempt_started,
+    "WAIT_CHANGED": _went_on,
     "DATA_FETCHED": _went_on,
     "CHILDREN_PLANNED": _children_planned,
     "CHILDREN_STARTED": _went_on,
@@ -143,6 +179,22 @@ ENDS = frozenset({"EXECUTION_COMPLETED", "EXECUTION_FAILED", "EXECUTION_CANCELLE
 
 _END: dict[str, Callable[[Entry], ExecutionChange]] = {
     "EXECUTION_COMPLETED": lambda entry: ExecutionChange("COMPLETED", output=entry.data["output"], end_time=entry.time),
-    "EXECUTION_FAILED": lambda entry: ExecutionChange("FAILED", error=entry.data["error"], end_time=entry.time),
-    "EXECUTION_CANCELLED": lambda entry: ExecutionChange("CANCELLED", end_time=entry.time),
+    "EXECUTION_FAILED": lambda entry: ExecutionChange(
+        "FAILED", error=entry.data["error"], end_time=entry.time, compensation=_compensation(entry)
+    ),
+    "EXECUTION_CANCELLED": lambda entry: ExecutionChange(
+        "CANCELLED",
+        end_time=entry.time,
+        cancellation={name: entry.data[name] for name in ("reason", "source", "by", "event") if name in entry.data}
+        | {"time": entry.time},
+        compensation=_compensation(entry),
+    ),
 }
+
+
+def _compensation(entry: Entry) -> Json:
+    """What there is to compensate; MISSING where the definition says nothing of it."""
+    if "compensation" not in entry.data:
+        return MISSING
+    skipped = {"skipped": entry.data["skipped"]} if "skipped" in entry.data else {}
+    return {"status": "IN_PROGRESS", "plan": entry.data["compensation"], **skipped}

@@ -6,21 +6,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
-from service.definition.expressions import UNDEFINED, Evaluation, ExpressionError, evaluate, render
+from service.definition.expressions import UNDEFINED, Evaluation, ExpressionError, evaluate, render, truth
 from service.definition.plan import Json, Plan, Step
+from service.engine import compensating, ways
 from service.engine.commands import Command, Withdraw
 from service.engine.entries import Entry
 from service.engine.folding import apply
-from service.engine.scope import Scope
+from service.engine.scope import Overlay, Scope
 from service.engine.state import PARKED, Family, OpenRun, State, json_size, key
 
 MAX_OUTPUT = 256 * 1024
 """Bytes of JSON that one step may give; Temporal's own limit for a message is 2 MiB."""
 
 MAX_STATE = 1024 * 1024
-"""Bytes of JSON in an execution's input and the latest outputs of its steps."""
+"""Bytes of JSON in an execution's input, its variables and the latest outputs of its steps."""
+
+_UNCATCHABLE = frozenset({"RUNAWAY_LOOP"})  # what handles it would only be a part of the loop
 
 
 class Refused(Exception):
@@ -45,11 +49,12 @@ class Visit:
     via: tuple[str, ...]  # the transitions whose tokens it takes; empty for one that is open already, or a retry
     attempt: int = 1
     retries: str = ""  # the key of the step run that ended without a result, and that this one repeats
+    undoes: bool = False  # it begins a part of a compensation
 
     @property
     def is_new(self) -> bool:
         """Tell whether it is not among the open step runs yet."""
-        return bool(self.via or self.retries)
+        return bool(self.via or self.retries or self.undoes)
 
     @property
     def key(self) -> str:
@@ -79,8 +84,9 @@ class Run:
         input: Json = None,
         due: datetime | None = None,
         children: Family | None = None,
+        wait: dict[str, Json] | None = None,
     ) -> None:
-        """Keep the step run open until something outside happens."""
+        """Keep the step run open until something outside happens; `wait` says for which event (see `entries.py`)."""
         data: dict[str, Json] = {"status": status}
         if input is not None:
             data["input"] = input
@@ -88,10 +94,12 @@ class Run:
             data["due"] = due.astimezone(UTC).isoformat()
         if children is not None:
             data["children"] = children.to_dict()
+        if wait is not None:
+            data["wait"] = wait
         if visit.is_new:
             self._record("STEP_STARTED", visit, {**_origin(visit), **data})
         else:
-            self._record("STEP_UPDATED", visit, {**data, **self._cancelling(visit.key)})
+            self._record("STEP_UPDATED", visit, {**data, **self._leaving(visit.key)})
 
     def complete(
         self,
@@ -102,12 +110,16 @@ class Run:
         outcome: str = "",
         **notes: Json,
     ) -> None:
-        """Finish the step run; its token goes on along the taken transitions, by default all that leave the step.
+        """Finish the step run; its token goes on along the taken transitions, by default those for the outcome.
 
-        `notes` go into the ledger entry: why these transitions, on whose request.
+        `notes` go into the ledger entry: why these transitions, which variables are set, which event came.
         """
         if taken is None:
-            taken = [transition.id for transition in self.plan.outgoing[visit.step.id]]
+            taken = ways.after_outcome(self.plan, visit.step.id, outcome)
+        if taken is None:
+            message = f"no transition of step {visit.step.id} is for the outcome {outcome or 'of an ordinary end'!r}"
+            self.fail(visit, "OUTCOME_NOT_HANDLED", message)
+            return
         if problem := unstorable(output):
             self.fail(visit, "OUTPUT_INVALID", f"step {visit.step.id} gave what is not JSON: {problem}")
             return
@@ -118,15 +130,56 @@ class Run:
         if outcome:
             data["outcome"] = outcome
         data.update((name, value) for name, value in notes.items() if value)
-        data.update(_origin(visit))
-        self._record("STEP_COMPLETED", visit, data)
+        if visit.step.id in self._undoable:
+            data["undoable"] = True
+        self._record("STEP_COMPLETED", visit, {**data, **_origin(visit), **self._unwaiting(visit.key)})
 
     def fail(self, visit: Visit, code: str, message: str, **details: Json) -> None:
-        """Fail the step run, and since nothing catches it, the execution."""
+        """Fail the step run, and unless a transition catches the error, the execution.
+
+        A compensation that fails is recorded, and the next one follows.
+        """
         error: dict[str, Json] = {"code": code, "message": message, **details}
-        self._record("STEP_FAILED", visit, {"error": error, **_origin(visit), **self._cancelling(visit.key)})
-        self.close_open_runs(f"step {visit.step.id} failed")
-        self.end("EXECUTION_FAILED", error={**error, "step_id": visit.step.id})
+        data: dict[str, Json] = {"error": error, **_origin(visit), **self._leaving(visit.key)}
+        if self.state.undoing is not None:
+            self._record("STEP_FAILED", visit, data)
+        elif code not in _UNCATCHABLE and (way := ways.catching(self.plan, visit.step.id, error)):
+            self._record("STEP_FAILED", visit, {**data, "taken": [way.id]})
+        else:
+            self._record("STEP_FAILED", visit, data)
+            self.give_up(f"step {visit.step.id} failed", {**error, "step_id": visit.step.id})
+
+    def give_up(self, reason: str, error: dict[str, Json]) -> None:
+        """Fail the execution, and compensate what was completed where the definition asks for that."""
+        cancellation: dict[str, Json] = {"reason": error["message"], "source": "SYSTEM"}
+        compensation = self.compensation(cancellation) if self.plan.compensates_failure else {}
+        self.close_open_runs(reason)
+        self.end("EXECUTION_FAILED", error=error, **compensation)
+
+    def compensation(self, cancellation: dict[str, Json]) -> dict[str, Json]:
+        """Choose what to compensate, the latest first; gives what the entry that gives the execution up says of it."""
+        if not self.plan.compensations:
+            return {}
+        parts: list[Json] = []
+        skipped: list[Json] = []
+        for step_id, visit, _ in reversed(self.state.done):
+            for one in self.plan.compensations:
+                if one.of != step_id:
+                    continue
+                part: dict[str, Json] = {"id": one.step.id, "step_id": step_id, "visit": visit}
+                why = self._not_holding(one.condition, cancellation)
+                (skipped.append({**part, "reason": why}) if why else parts.append(part))
+        return {"compensation": parts, **({"skipped": skipped} if skipped else {})}
+
+    def _not_holding(self, condition: str | None, cancellation: dict[str, Json]) -> str:
+        """Say why a condition does not hold, or nothing."""
+        if condition is None:
+            return ""
+        try:
+            value = evaluate(condition, Overlay(self.scope, {"__cancellation__": cancellation}), self.now).value
+        except ExpressionError as error:
+            return describe(error, "condition")
+        return "" if truth(value) else "its condition is false"
 
     def note(self, type: str, visit: Visit, **data: Json) -> None:
         """Record what happened to an open step run that goes on waiting."""
@@ -138,9 +191,9 @@ class Run:
 
     # The execution as a whole.
 
-    def begin(self, input: Json) -> None:
-        """Put the first token before the start step."""
-        self._append("EXECUTION_STARTED", "", 0, 0, {"input": input})
+    def begin(self, input: Json, waits: list[dict[str, Json]]) -> None:
+        """Put the first token before the start step; `waits` are those of the cancellation triggers."""
+        self._append("EXECUTION_STARTED", "", 0, 0, {"input": input, **({"waits": waits} if waits else {})})
 
     def go_on(self) -> None:
         """Open an execution again that has failed."""
@@ -150,6 +203,16 @@ class Run:
         """Bring the execution to its end."""
         self._append(type, "", 0, 0, data)
 
+    def compensated(self, why: str = "") -> None:
+        """Bring a compensation to its end, before its time with the reason `why`."""
+        undoing = self.state.undoing
+        assert undoing is not None
+        failed: list[Json] = [*undoing.failed]
+        rest = undoing.parts[undoing.next :] if why else ()
+        failed += [{"id": part["id"], "error": {"code": "COMPENSATION_LOST", "message": why}} for part in rest]
+        status = "COMPLETED_WITH_ERRORS" if failed else "COMPLETED"
+        self._append("EXECUTION_COMPENSATED", "", 0, 0, {"status": status, "failed": failed})
+
     def close_open_runs(self, reason: str) -> None:
         """Cancel what is under way and skip what is parked."""
         for run in list(self.state.open.values()):
@@ -157,9 +220,13 @@ class Run:
 
     def close(self, run: OpenRun, type: str, reason: str) -> None:
         """End one open step run without a result."""
-        data = {"reason": reason, **self._cancelling(run.key)}
+        data = {"reason": reason, **self._leaving(run.key)}
         self._append(type, run.step_id, run.visit, run.attempt, data)
         self.commands.append(Withdraw(run.key))
+
+    def set(self, variables: dict[str, Json]) -> None:
+        """Set variables on somebody's request."""
+        self._append("VARIABLES_CHANGED", "", 0, 0, {"variables": variables})
 
     # Questions.
 
@@ -180,10 +247,37 @@ class Run:
         value = self.evaluate(source).value
         return None if value is UNDEFINED else value
 
+    def handed(self, visit: Visit) -> dict[str, Json]:
+        """Fill in what the transitions by which a visit came give to its input; raises ExpressionError."""
+        handed: dict[str, Json] = {}
+        if visit.retries:  # nobody knows by which way it came, but what it was given then
+            incoming = self.plan.incoming.get(visit.step.id, ())
+            names = {name for transition in incoming for name in transition.input or ()}
+            before = self.state.lost[visit.retries].input
+            return {name: before[name] for name in names if name in before} if isinstance(before, dict) else {}
+        for transition in (self.plan.transition[via] for via in visit.via if via):
+            if transition.input is not None:
+                handed |= render(transition.input, Overlay(self.scope, self._failed(transition.source)), self.now)
+        return handed
+
+    def _failed(self, step_id: str) -> dict[str, Json]:
+        failure = self.state.failures.get(step_id)
+        if failure is None:
+            return {}
+        error = {**failure.error, "stepId": step_id, "attempts": failure.attempt}
+        return {"__error__": error, "__failed__": {"input": failure.input}}
+
     @property
     def scope(self) -> Mapping[str, Any]:
         """The data that expressions may name."""
-        return Scope(self.state)
+        scope = Scope(self.state)
+        undoing = self.state.undoing
+        return scope if undoing is None else compensating.scope(self.state, undoing, scope)
+
+    def default_of_compensation(self) -> dict[str, Json]:
+        """What a compensation without an input of its own gets."""
+        assert self.state.undoing is not None
+        return compensating.default_input(self.state, self.state.undoing, Scope(self.state))
 
     def too_large(self, step_id: str, output: Json) -> str:
         """Say which limit an output would break, or nothing."""
@@ -200,10 +294,19 @@ class Run:
             )
         return ""
 
-    def _cancelling(self, name: str) -> dict[str, Json]:
-        """Say in the entry that closes a step run that its children are to be cancelled."""
+    @cached_property
+    def _undoable(self) -> frozenset[str]:
+        return frozenset(one.of for one in self.plan.compensations)
+
+    def _leaving(self, name: str) -> dict[str, Json]:
+        """Say in the entry that closes a step run what outside is not needed any more."""
         run = self.state.open.get(name)
-        return {"cancels": True} if run and run.children and not run.children.has_ended else {}
+        cancels = {"cancels": True} if run and run.children and not run.children.has_ended else {}
+        return cancels | self._unwaiting(name)
+
+    def _unwaiting(self, name: str) -> dict[str, Json]:
+        run = self.state.open.get(name)
+        return {"unwaits": True} if run and run.wait else {}
 
     def _record(self, type: str, visit: Visit, data: dict[str, Json]) -> None:
         self._append(type, visit.step.id, visit.number, visit.attempt, data)
@@ -218,7 +321,7 @@ class Run:
 
 def _origin(visit: Visit) -> dict[str, Json]:
     """Say where a new step run comes from."""
-    if not visit.is_new:
+    if not visit.is_new or visit.undoes:
         return {}
     return {"via": list(visit.via), **({"retries": visit.retries} if visit.retries else {})}
 

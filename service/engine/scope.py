@@ -1,7 +1,9 @@
 """The data that the expressions of an execution may name.
 
-`__context__` is the execution's input; `__steps__.<id>` is the latest completed output of a step: its own fields, and
-beside them `outputData`, `outcome`, `status` and `attempt` where the output has no field of that name.
+`__context__` is the execution's input, `__variables__` what was set on the way; `__steps__.<id>` is the latest
+completed output of a step: its own fields, and beside them `outputData`, `outcome`, `status` and `attempt` where the
+output has no field of that name. A step that failed last, with an error that was caught, has `status`, `error` and
+`attempt`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ class Scope(Mapping[str, Json]):
     """The roots by name, each made when it is asked for."""
 
     def __init__(self, state: State) -> None:
-        self._roots = {"__context__": state.input, "__steps__": _Steps(state)}
+        self._roots = {"__context__": state.input, "__steps__": _Steps(state), "__variables__": state.variables}
 
     def __getitem__(self, name: str) -> Json:
         return self._roots[name]
@@ -49,8 +51,11 @@ class Overlay(Mapping[str, Json]):
 class _Steps(Mapping[str, Json]):
     def __init__(self, state: State) -> None:
         self._results = state.results
+        self._failures = state.failures
 
     def __getitem__(self, step_id: str) -> dict[str, Json]:
+        if (failure := self._failures.get(step_id)) is not None:
+            return {"status": "FAILED", "error": failure.error, "attempt": failure.visit}
         result = self._results[step_id]
         record = {
             "outputData": result.output,
@@ -61,7 +66,7 @@ class _Steps(Mapping[str, Json]):
         return {**record, **result.output} if isinstance(result.output, dict) else record
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._results)
+        return iter({**self._results, **self._failures})
 
     def __len__(self) -> int:
-        return len(self._results)
+        return len({**self._results, **self._failures})

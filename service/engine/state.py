@@ -12,7 +12,7 @@ from typing import Any
 
 from service.definition.plan import Json
 
-FORMAT = 2
+FORMAT = 3
 """Workers read this format and the one before; raise it when a field changes its meaning."""
 
 OPEN = "OPEN"
@@ -87,6 +87,7 @@ class OpenRun:
     input: Json = None
     due: str | None = None
     children: Family | None = None  # None: the step starts no executions
+    wait: dict[str, Json] | None = None  # None: it waits for no event; else see `entries.py`
 
     @property
     def key(self) -> str:
@@ -104,6 +105,30 @@ class Result:
     outcome: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The latest visit of a step that failed and went on all the same, by a transition that catches the error."""
+
+    visit: int
+    attempt: int
+    error: dict[str, Json]
+    input: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """The compensation of an execution that was given up: each part of the plan runs after the one before."""
+
+    parts: tuple[dict[str, Json], ...]  # {id: of the compensation, step_id, visit: what it makes up for}
+    next: int = 0  # the first part that has not begun
+    failed: tuple[dict[str, Json], ...] = ()  # {id, error, time}
+    cancellation: dict[str, Json] = field(default_factory=dict)  # what expressions see as `__cancellation__`
+
+
+CONSUMED = 2_000
+"""Events that a state remembers as consumed; the record of deliveries remembers them all."""
+
+
 @dataclass(slots=True)
 class State:
     """Everything that the engine knows between two observations."""
@@ -118,6 +143,12 @@ class State:
     visits: dict[str, int] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
     lost: dict[str, OpenRun] = field(default_factory=dict)  # by key: what ended without a result, for a retry
+    variables: dict[str, Json] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)  # by step
+    done: list[tuple[str, int, Json]] = field(default_factory=list)  # step, visit, output: what compensations are for
+    undoing: Undoing | None = None  # None: nothing is being compensated
+    undone: bool = False  # it has been compensated
+    consumed: dict[str, str] = field(default_factory=dict)  # event id → key of what took it, the newest last
     end_reached: bool = False
     moves: int = 0  # steps begun since somebody outside last did something
     size: int = 0  # bytes of JSON in input and results
@@ -132,16 +163,28 @@ class State:
             visits=dict(self.visits),
             results=dict(self.results),
             lost=dict(self.lost),
+            variables=dict(self.variables),
+            failures=dict(self.failures),
+            done=list(self.done),
+            consumed=dict(self.consumed),
         )
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more will happen; what was given up goes on while it is compensated."""
+        return self.status != OPEN and self.undoing is None
 
     def to_json(self) -> str:
         """Write the state as JSON."""
         document = {name: getattr(self, name) for name in self.__slots__}
         for part in ("open", "lost"):
             document[part] = {name: _run_to_dict(run) for name, run in document[part].items()}
-        document["results"] = {
-            step: {name: getattr(result, name) for name in result.__slots__} for step, result in self.results.items()
-        }
+        for part in ("results", "failures"):
+            document[part] = {
+                step: {name: getattr(one, name) for name in one.__slots__} for step, one in document[part].items()
+            }
+        if self.undoing is not None:
+            document["undoing"] = {name: getattr(self.undoing, name) for name in self.undoing.__slots__}
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -154,6 +197,11 @@ class State:
             document[part] = {name: _run_from_dict(run) for name, run in document.get(part, {}).items()}
         document["format"] = FORMAT
         document["results"] = {step: Result(**result) for step, result in document["results"].items()}
+        document["failures"] = {step: Failure(**one) for step, one in document.get("failures", {}).items()}
+        document["done"] = [tuple(one) for one in document.get("done", ())]
+        if (undoing := document.get("undoing")) is not None:
+            parts, failed = tuple(undoing["parts"]), tuple(undoing["failed"])
+            document["undoing"] = Undoing(**{**undoing, "parts": parts, "failed": failed})
         return cls(**document)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -126,7 +127,7 @@ class ExecutionWorkflow:
                 if work.done() or work.cancelling():
                     raise  # the worker gives the workflow up, which cancels every task of it
                 if self._state.status == OPEN:
-                    self._observe(Cancelled(reason="cancelled in Temporal"))
+                    self._observe(Cancelled(reason="cancelled in Temporal", source="SYSTEM"))
 
     async def _carry_on(self) -> str:
         if self._is_late() and not await self._is_wanted():
@@ -135,8 +136,8 @@ class ExecutionWorkflow:
             self._obey(command)
         self._begun = True
         for document in self._told:
-            self._observe(decode(document))
-        while self._state.status == OPEN or self._unwritten:
+            self._hear(document)
+        while not self._state.is_over or self._unwritten:
             await workflow.wait_condition(self._is_awake)
             if self._broken is not None:
                 raise self._broken
@@ -169,8 +170,8 @@ class ExecutionWorkflow:
         """Take in what happened outside, from somebody who does not wait for the effect."""
         if not self._begun:
             self._told.append(document)
-        elif self._state.status == OPEN:
-            self._observe(decode(document))
+        elif not self._state.is_over:
+            self._hear(document)
 
     @workflow.query(name=UNWRITTEN)
     def unwritten(self) -> Batch:
@@ -185,7 +186,10 @@ class ExecutionWorkflow:
     # The engine.
 
     def _observe(self, observation: Observation) -> None:
-        outcome = _or_refused(lambda: advance(self._plan, self._state, observation, workflow.now()))
+        _or_refused(lambda: self._take_in(observation))
+
+    def _take_in(self, observation: Observation) -> None:
+        outcome = advance(self._plan, self._state, observation, workflow.now())
         self._state = outcome.state
         self._unwritten.extend(outcome.entries)
         self._unwritten_bytes += sum(json_size(entry.data) for entry in outcome.entries)
@@ -209,6 +213,11 @@ class ExecutionWorkflow:
             retry_policy=PATIENT,
         )
         return is_wanted
+
+    def _hear(self, document: dict[str, Any]) -> None:
+        """Take in what somebody told who does not wait to hear that it does not fit."""
+        with suppress(Refused):
+            self._take_in(decode(document))
 
     def _is_awake(self) -> bool:
         return self._broken is not None or may_proceed(self._state) or self._must_write() or self._may_continue_as_new()
@@ -336,7 +345,7 @@ class ExecutionWorkflow:
             return False
         return (
             self._overdue
-            or self._state.status != OPEN
+            or self._state.is_over
             or len(self._unwritten) >= FULL_ENTRIES
             or self._unwritten_bytes >= FULL_BYTES
             or (not self._running and not may_proceed(self._state) and self._is_durable())
@@ -375,7 +384,7 @@ class ExecutionWorkflow:
     # Continue as new.
 
     def _may_continue_as_new(self) -> bool:
-        return self._history_is_long(1) and not self._running and self._state.status == OPEN
+        return self._history_is_long(1) and not self._running and not self._state.is_over
 
     def _is_draining(self) -> bool:
         return self._history_is_long(DRAIN)
@@ -393,7 +402,7 @@ class ExecutionWorkflow:
                 await self._write()
             else:
                 await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
-        if self._state.status == OPEN and not self._running:
+        if not self._state.is_over and not self._running:
             workflow.continue_as_new(replace(self._order, state=self._state.to_json(), create_time=""))
 
 

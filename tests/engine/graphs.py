@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from service.definition.plan import Json, Plan, Step, Transition
+from service.definition.plan import CancellationTrigger, Compensation, Json, Plan, Step, Transition
 from service.engine.advancing import Advance, advance, may_proceed, open_commands
 from service.engine.commands import RunTask, SetTimer
 from service.engine.entries import Entry
@@ -54,22 +54,53 @@ def a_step(id: str, **fields: Json) -> Step:
     return Step(id=id, name=id, **{"type": type, "settings": settings, **fields})
 
 
-def a_plan(picture: str, **steps: dict[str, Json]) -> Plan:
-    """Read `a > b; xs > c if <condition>, d; ...`: an edge of a split without a condition is its default."""
+def a_plan(
+    picture: str,
+    *,
+    inputs: dict[str, Json] | None = None,
+    compensations: Iterable[dict[str, Json]] = (),
+    compensates_failure: bool = False,
+    triggers: Iterable[dict[str, Json]] = (),
+    **steps: dict[str, Json],
+) -> Plan:
+    """Read `a > b; a > c on <outcome>; xs > d if <condition>, e; ...`.
+
+    An edge of a split without a condition is its default. `inputs` are those of transitions by id, such as `a>b`.
+    """
     ids: list[str] = []
     transitions: list[Transition] = []
     for line in filter(None, (line.strip() for line in picture.split(";"))):
         source, _, targets = (part.strip() for part in line.partition(">"))
         for target in targets.split(","):
-            name, _, condition = (part.strip() for part in target.partition(" if "))
+            rest, _, on = (part.strip() for part in target.partition(" on "))
+            name, _, condition = (part.strip() for part in rest.partition(" if "))
             ids += [id for id in (source, name) if id not in ids]
-            splits = source.startswith(("xs", "is"))
+            is_default = source.startswith(("xs", "is")) and not condition and not on
+            id = f"{source}>{name}" + (f"#{on}" if any(t.id == f"{source}>{name}" for t in transitions) else "")
             transitions.append(
                 Transition(
-                    f"{source}>{name}", source, name, condition=condition or None, is_default=splits and not condition
+                    id,
+                    source,
+                    name,
+                    condition=condition or None,
+                    is_default=is_default,
+                    on=on or None,
+                    input=(inputs or {}).get(id),
                 )
             )
-    return Plan("test", tuple(a_step(id, **steps.get(id, {})) for id in ids), tuple(transitions))
+    return Plan(
+        "test",
+        tuple(a_step(id, **steps.get(id, {})) for id in ids),
+        tuple(transitions),
+        compensations=tuple(_a_compensation(**one) for one in compensations),
+        compensates_failure=compensates_failure,
+        cancellation_triggers=tuple(CancellationTrigger(**one) for one in triggers),
+    )
+
+
+def _a_compensation(of: str, id: str, condition: str | None, settings: dict[str, Json]) -> Compensation:
+    task = {"task": id, "taskQueue": "q", "timeout": 60.0, **settings}
+    return Compensation(of, Step(id, "task", id, settings=task), condition)
 
 
 class Player:

@@ -333,7 +333,7 @@ def test_cancelling_withdraws_what_is_under_way_and_is_final():
     player = Player(a_plan(TASK))
 
     assert player.see(Cancelled("no more")).commands == (Withdraw("task/1"),)
-    assert player.entries[-1].data == {"reason": "no more"}
+    assert player.entries[-1].data == {"reason": "no more", "source": "USER"}
     assert not player.see(Cancelled("again")).entries
     assert not player.see(TaskCompleted("task/1", 1, None)).entries
     assert player.state.status == "CANCELLED"

@@ -51,19 +51,21 @@ def end_step_single_incoming(document: Document) -> Iterator[Finding]:
 
 def end_step_no_outgoing(document: Document) -> Iterator[Finding]:
     """Nothing comes after the end."""
-    for node in document.of_type("end"):
+    for node in document.nodes:
+        if node.kind is None or not node.kind.ends:
+            continue
         for edge in document.outgoing.get(node.id or "", ()):
-            message = f'a transition leads from the end step "{node.id}" to "{edge.target}"'
+            message = f'a transition leads from the {node.kind.name} step "{node.id}" to "{edge.target}"'
             yield finding("END_STEP_NO_OUTGOING", message, edge.pointer)
 
 
 def transitions_unique(document: Document) -> Iterator[Finding]:
     """Two steps are connected once in a direction."""
-    first: dict[tuple[str, str], Edge] = {}
+    first: dict[tuple[str, str, str | None], Edge] = {}
     for edge in document.edges:
         if edge.source is None or edge.target is None:
             continue
-        other = first.setdefault((edge.source, edge.target), edge)
+        other = first.setdefault((edge.source, edge.target, edge.on), edge)
         if other is not edge:
             message = f'transition "{other.id}" leads from "{edge.source}" to "{edge.target}" already'
             yield finding("TRANSITIONS_UNIQUE", message, edge.pointer)
@@ -89,11 +91,40 @@ def no_isolated_steps(document: Document) -> Iterator[Finding]:
 def only_split_gateway_can_fan_out(document: Document) -> Iterator[Finding]:
     """Several ways out need a gateway that says what they mean."""
     for node in _known(document):
-        if node.kind is None or node.kind.splits or node.is_a("end", "gateway.parallel_join"):
+        if node.kind is None or node.kind.splits or node.is_a("end", "fail", "gateway.parallel_join"):
             continue
-        if (count := len(document.outgoing[node.id or ""])) > 1:
+        if (count := sum(edge.on is None for edge in document.outgoing[node.id or ""])) > 1:
             message = f'{count} transitions leave step "{node.id}", which is a {node.type} and no split'
             yield finding("ONLY_SPLIT_GATEWAY_CAN_FAN_OUT", message, node.pointer)
+
+
+def transitions_catch_once(document: Document) -> Iterator[Finding]:
+    """Of an outcome or an error it is clear where it leads."""
+    first: dict[tuple[str | None, str], Edge] = {}
+    for edge in document.edges:
+        if edge.on is not None and (other := first.setdefault((edge.source, edge.on), edge)) is not edge:
+            message = f'transition "{other.id}" is for "{edge.on}" of step "{edge.source}" already'
+            yield finding("TRANSITIONS_CATCH_ONCE", message, f"{edge.pointer}/on")
+
+
+def catching_after_work(document: Document) -> Iterator[Finding]:
+    """Outcomes and errors come from steps that do something."""
+    for edge, node in _leaving(document):
+        if edge.on is not None and node.kind is not None and not (node.kind.catches and not node.kind.ends):
+            message = f'nothing comes with "{edge.on}" out of "{node.id}", which is a {node.type}'
+            yield finding("CATCHING_AFTER_WORK", message, f"{edge.pointer}/on")
+        if edge.on is not None and node.kind is not None and node.kind.decides and edge.on != "ERROR":
+            message = f'"{node.id}" is a {node.type}: of it only "ERROR" can be caught'
+            yield finding("CATCHING_AFTER_WORK", message, f"{edge.pointer}/on")
+
+
+def handed_to_tasks(document: Document) -> Iterator[Finding]:
+    """What a transition gives is taken by the step behind it."""
+    for edge in document.edges:
+        node = document.node.get(edge.target or "")
+        if edge.data.get("input") and node is not None and node.kind is not None and "input" not in node.kind.templates:
+            message = f'"{node.id}" is a {node.type}, which takes no input'
+            yield finding("HANDED_TO_TASKS", message, f"{edge.pointer}/input")
 
 
 def join_gateway_many_in_single_out(document: Document) -> Iterator[Finding]:
@@ -115,7 +146,7 @@ def conditional_split_single_default(document: Document) -> Iterator[Finding]:
     for node in _known(document):
         if node.kind is None or not node.kind.decides:
             continue
-        leaving = document.outgoing[node.id or ""]
+        leaving = [edge for edge in document.outgoing[node.id or ""] if edge.on is None]
         defaults = [edge for edge in leaving if edge.is_default]
         is_told = node.is_a("gateway.exclusive_split") and len(leaving) < 2  # by the next rule
         if len(defaults) > 1 or not (defaults or is_told or document.has_loose_sources):
@@ -127,7 +158,7 @@ def conditional_split_single_default(document: Document) -> Iterator[Finding]:
 def exclusive_split_two_outgoing(document: Document) -> Iterator[Finding]:
     """An if has a then and an else."""
     for node in _known(document):
-        leaving = document.outgoing[node.id or ""]
+        leaving = [edge for edge in document.outgoing[node.id or ""] if edge.on is None]
         lacks_one = len(leaving) < 2 and not document.has_loose_sources
         if node.is_a("gateway.exclusive_split") and (lacks_one or len(leaving) > 2):
             message = (
@@ -168,7 +199,7 @@ def transition_ends_exist(document: Document) -> Iterator[Finding]:
 def condition_required(document: Document) -> Iterator[Finding]:
     """A way out of a split that decides has a condition, or is the default."""
     for edge, node in _leaving(document):
-        if node.kind is not None and node.kind.decides and not edge.is_default and not edge.has_condition:
+        if node.kind is not None and node.kind.decides and not (edge.is_default or edge.has_condition or edge.on):
             message = f'transition "{edge.id}" leaves split "{node.id}" and is not its default, so it needs a condition'
             yield finding("CONDITION_REQUIRED", message, edge.pointer)
 
@@ -222,7 +253,8 @@ def steps_reach_end(document: Document) -> Iterator[Finding]:
     found = reachable([start], document.successors)
     if end not in found:
         return
-    leading = reachable([end], document.predecessors)
+    fails = [str(node.id) for node in document.of_type("fail")]
+    leading = reachable([end, *fails], document.predecessors)
     stuck = [id for id in document.node if id in found and id not in leading]
     for group in components(stuck, document.successors):
         if not any(after not in group for id in group for after in document.successors[id]):
@@ -245,7 +277,8 @@ def join_inputs_can_arrive(document: Document) -> Iterator[Finding]:
 
 def loops_wait(document: Document) -> Iterator[Finding]:
     """A loop takes time."""
-    instant = [id for id, node in document.node.items() if node.kind is not None and node.kind.is_special]
+    kinds = ((id, node.kind) for id, node in document.node.items() if node.kind is not None)
+    instant = [id for id, kind in kinds if kind.is_special or kind.name == "data.set"]
     for group in components(instant, document.successors):
         if len(group) > 1:
             steps = ", ".join(f'"{id}"' for id in group[:5])

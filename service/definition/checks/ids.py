@@ -16,8 +16,8 @@ Part = Node | Edge | Group
 
 
 def step_ids_unique(document: Document) -> Iterator[Finding]:
-    """Each step has an id of its own."""
-    yield from _unique("STEP_IDS_UNIQUE", "step", document.nodes)
+    """Each step has an id of its own, compensations included."""
+    yield from _unique("STEP_IDS_UNIQUE", "step", (*document.nodes, *(one for one, _ in document.compensations)))
 
 
 def transition_ids_unique(document: Document) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ def _missing(document: Document, surroundings: Surroundings) -> Iterator[tuple[N
 
 
 def _naming(document: Document) -> Iterator[tuple[Node, Named]]:
-    for node in document.of_type("task"):
+    for node in (*document.of_type("task"), *(one for one, _ in document.compensations if one.is_a("task"))):
         if (name := definition_named(node.data)) is not None:
             yield node, name
 

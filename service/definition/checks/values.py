@@ -8,17 +8,25 @@ from service.definition import expressions, schemas
 from service.definition.dialects import graph_schema
 from service.definition.document import Document
 from service.definition.rules import Finding, finding
-from service.definition.steps import kinds
-from service.definition.steps.written import NAMES, Expression, expression
+from service.definition.steps import events, kinds
+from service.definition.steps.written import (
+    CATCHING,
+    COMPENSATING,
+    ELSEWHERE,
+    EVERYWHERE,
+    NAMES,
+    Expression,
+    expression,
+)
 from service.domain.json_text import MAX_NESTING, Json, nesting
 
 MAX_STEPS = 2_000
 MAX_TRANSITIONS = 10_000
 
 _NOT_YET = {
-    "": ("env", "secrets", "cancellationTriggers"),
-    "steps": ("compensation", "onFailure"),
-    "stepTransitions": ("on",),
+    "": ("env", "secrets"),
+    "steps": ("onFailure",),
+    "stepTransitions": (),
 }
 """Features that this release does not run, by the list in whose items they stand; the empty name is the top."""
 
@@ -79,7 +87,7 @@ def step_type_not_supported(document: Document) -> Iterator[Finding]:
 
 def steps_own_rules(document: Document) -> Iterator[Finding]:
     """What each step type demands of its steps."""
-    for node in document.nodes:
+    for node in (*document.nodes, *(one for one, _ in document.compensations)):
         if node.kind is not None:
             yield from node.kind.check(node.data, node.pointer)
 
@@ -141,6 +149,8 @@ def schemas_valid(document: Document) -> Iterator[Finding]:
 def _expressions(document: Document) -> Iterator[Expression]:
     """List the expressions of a definition."""
     for edge in document.edges:
+        for place, source in expressions.template_expressions(edge.data.get("input"), f"{edge.pointer}/input"):
+            yield Expression(place, source, CATCHING)
         condition = edge.data.get("condition")
         if isinstance(condition, dict) and isinstance(condition.get("src"), str):
             yield Expression(f"{edge.pointer}/condition/src", condition["src"])
@@ -149,20 +159,28 @@ def _expressions(document: Document) -> Iterator[Expression]:
     for node in document.nodes:
         if node.kind is not None:
             for name in node.kind.templates:
-                yield from _within(node.data.get(name), f"{node.pointer}/{name}", is_template=name in _TREES)
+                yield from _within(node.data.get(name), f"{node.pointer}/{name}", EVERYWHERE)
             yield from node.kind.expressions(node.data, node.pointer)
+    for node, _ in document.compensations:
+        for name in node.kind.templates if node.kind is not None else ():
+            yield from _within(node.data.get(name), f"{node.pointer}/{name}", COMPENSATING)
+        for one in events.conditions(node.data, node.pointer):
+            yield Expression(one.pointer, one.source, COMPENSATING)
+    for pointer, trigger in document.triggers:
+        yield from events.conditions(trigger, pointer)
 
 
-_TREES = ("input", "headers", "body")
+_TREES = ("input", "values", "headers", "body")
 """Templates in which an expression may stand at any depth."""
 
 
-def _within(value: Json, pointer: str, *, is_template: bool) -> Iterator[Expression]:
-    if is_template:
+def _within(value: Json, pointer: str, names: tuple[str, ...]) -> Iterator[Expression]:
+    """List the expressions of a property: of a tree wherever they stand in it."""
+    if pointer.rpartition("/")[2] in _TREES:
         for place, source in expressions.template_expressions(value, pointer):
-            yield Expression(place, source)
+            yield Expression(place, source, names)
     elif (found := expression(value)) is not None:
-        yield Expression(pointer + found[0], found[1])
+        yield Expression(pointer + found[0], found[1], names)
 
 
 def _steps_named(document: Document) -> Iterator[tuple[str, str]]:
@@ -183,7 +201,7 @@ def _unbound(name: str, bound: tuple[str, ...] | None) -> str | None:
     if name in bound:
         return None
     if name in NAMES:
-        return "; only a sub-workflow binds it"
+        return f"; only {ELSEWHERE[name]} binds it"
     plain = f"__{name.strip('_')}__"
     return f'; did you mean "{plain}"?' if plain in bound else ""
 

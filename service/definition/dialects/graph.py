@@ -9,9 +9,10 @@ from service.definition import task_definitions
 from service.definition.checks import catalogue, children, graph, groups, ids, values, waits
 from service.definition.checks import task_definitions as task_definition_checks
 from service.definition.document import Document, Edge, Group, Node
-from service.definition.plan import Plan, Step, StepGroup, Transition
+from service.definition.plan import CancellationTrigger, Compensation, Plan, Step, StepGroup, Transition
 from service.definition.rules import Finding
-from service.definition.steps.written import expression
+from service.definition.steps.events import listening
+from service.definition.steps.written import expression, source_of
 from service.definition.surroundings import Needs, Surroundings
 from service.domain.json_text import Json
 
@@ -32,6 +33,9 @@ CHECKS: tuple[Check, ...] = (
     graph.no_self_loops,
     graph.no_isolated_steps,
     graph.only_split_gateway_can_fan_out,
+    graph.transitions_catch_once,
+    graph.catching_after_work,
+    graph.handed_to_tasks,
     graph.join_gateway_many_in_single_out,
     graph.conditional_split_single_default,
     graph.exclusive_split_two_outgoing,
@@ -127,6 +131,22 @@ def compile(definition: Json, surroundings: Surroundings | None = None) -> Plan:
         input_schema=_schema(definition.get("inputSchema")),
         output_expression=None if output is None else output[1],
         groups=tuple(_group(document, group) for group in document.groups),
+        compensations=tuple(_compensation(node, of, surroundings) for node, of in document.compensations),
+        compensates_failure=definition.get("compensateOnFailure", False),
+        cancellation_triggers=tuple(_trigger(trigger) for _, trigger in document.triggers),
+    )
+
+
+def _compensation(node: Node, of: Node, surroundings: Surroundings | None) -> Compensation:
+    assert of.id is not None
+    return Compensation(of.id, _step(node, surroundings), source_of(node.data.get("condition")))
+
+
+def _trigger(written: dict[str, Json]) -> CancellationTrigger:
+    return CancellationTrigger(
+        settings=listening(written),
+        reason=written.get("reason", ""),
+        compensates=written.get("shouldCompensate", True),
     )
 
 
@@ -155,6 +175,8 @@ def _transition(edge: Edge) -> Transition:
         is_default=edge.is_default,
         on_arrival=_status(data.get("onArrival", {}).get("status")),
         label=data.get("label"),
+        on=edge.on,
+        input=data.get("input") or None,
     )
 
 

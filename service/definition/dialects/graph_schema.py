@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from service.definition.steps.events import CONDITION, PATTERN
 from service.definition.steps.kind import Kind
-from service.definition.steps.kinds import KINDS, alias, kind_of
+from service.definition.steps.kinds import COMPENSATORS, KINDS, alias, kind_of
 from service.definition.steps.written import EXPRESSION
 from service.domain.json_text import Json
 
@@ -38,14 +39,50 @@ _STEP: dict[str, Json] = {
         "description": "With which status the step begins, unless the transition says otherwise.",
     },
     "legacyServiceRequestTaskKey": _TEXT,
+    "compensation": {
+        "oneOf": [
+            {"$ref": "#/$defs/compensation"},
+            {"type": "array", "items": {"$ref": "#/$defs/compensation"}},
+        ],
+        "description": "What makes up for the step when the execution is cancelled after it has completed.",
+    },
     "label": _TEXT,
     "ui": _UI,
+}
+_COMPENSATION: dict[str, Json] = {
+    "id": {"type": "string", "description": "Unique among steps and compensations; made of the step's when absent."},
+    "type": {"enum": list(COMPENSATORS), "default": "task"},
+    "name": _TEXT,
+    "condition": CONDITION | {"description": "A JSONata expression that is asked when the execution is cancelled."},
+}
+_TRIGGER: Json = {
+    "type": "object",
+    "properties": {
+        "pattern": PATTERN,
+        "condition": CONDITION,
+        "reason": {"type": "string", "maxLength": 1000, "description": "Why the execution is cancelled then."},
+        "shouldCompensate": {"type": "boolean", "default": True},
+        "description": _TEXT,
+    },
+    "required": ["pattern"],
 }
 _TRANSITION: dict[str, Json] = {
     "id": {"type": "string", "description": "Unique among the transitions."},
     "fromStepId": {"type": "string", "description": "The step that the transition leaves."},
     "toStepId": {"type": "string", "description": "The step that the transition enters."},
     "condition": EXPRESSION | {"description": "Taken if true; only after an exclusive or inclusive split."},
+    "on": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9_.-]{1,100}$",
+        "description": "The outcome, error code or error category for which it is; ERROR: every error that nothing "
+        "else catches. A step has at most one transition without it.",
+        "examples": ["APPROVED", "OUT_OF_STOCK", "TIMEOUT", "ERROR"],
+    },
+    "input": {
+        "type": "object",
+        "description": "What the task behind it gets beyond its own input: values, or {% jsonata %}, which may read "
+        "`__error__` and `__failed__.input`.",
+    },
     "isDefault": {"type": "boolean", "description": "Taken when no condition of the split is true."},
     "onArrival": {
         "type": "object",
@@ -79,6 +116,17 @@ _TOP: dict[str, Json] = {
         "required": EXPRESSION["required"],
         "description": "What the execution gives: {% jsonata %}, asked at the end. Nothing when absent.",
     },
+    "cancellationTriggers": {
+        "type": "array",
+        "maxItems": 20,
+        "items": _TRIGGER,
+        "description": "Events that cancel the execution.",
+    },
+    "compensateOnFailure": {
+        "type": "boolean",
+        "default": False,
+        "description": "Whether compensations run when the execution fails, too.",
+    },
     "legacyServiceRequestType": _TEXT,
     "ui": _UI,
 }
@@ -89,6 +137,15 @@ def _settings(kind: Kind) -> Json:
         "if": {"properties": {"type": {"enum": [kind.name, alias(kind.name)]}}, "required": ["type"]},
         "then": {"properties": dict(kind.properties), "required": list(kind.required)},
     }
+
+
+def _compensation() -> Json:
+    """One that says no type is a task."""
+    types = [KINDS[name] for name in COMPENSATORS]
+    of_task = {"properties": dict(types[0].properties), "required": list(types[0].required)}
+    others = [_settings(kind) for kind in types[1:]]
+    untyped = {"properties": {"type": {"const": types[0].name}}}  # also when there is none
+    return {"type": "object", "properties": _COMPENSATION, "allOf": [{"if": untyped, "then": of_task}, *others]}
 
 
 SCHEMA: Json = {
@@ -106,6 +163,7 @@ SCHEMA: Json = {
         },
         "transition": {"type": "object", "properties": _TRANSITION, "required": ["id", "fromStepId", "toStepId"]},
         "group": {"type": "object", "properties": _GROUP, "required": ["id", "stepIds"]},
+        "compensation": _compensation(),
     },
 }
 """The whole schema; it says nothing of unknown properties, which are no errors."""
@@ -121,10 +179,10 @@ def unknown_properties(document: Mapping[str, Json]) -> Iterator[tuple[str, str,
 
     Of step types that do not run yet nothing is told, nor of names that begin with `x-` or `legacy`.
     """
-    yield from _unknown(document, _TOP, "", more=("env", "secrets", "cancellationTriggers"))
+    yield from _unknown(document, _TOP, "", more=("env", "secrets"))
     for place, schema, more in (
-        ("steps", _STEP, ("compensation", "onFailure")),
-        ("stepTransitions", _TRANSITION, ("on",)),
+        ("steps", _STEP, ("onFailure",)),
+        ("stepTransitions", _TRANSITION, ()),
         ("stepGroups", _GROUP, ()),
     ):
         listed = document.get(place)

@@ -54,3 +54,5 @@ class Kind:
     is_special: bool = False  # start, end and gateways: they take no time and are nobody's work
     splits: bool = False  # several transitions may leave it
     decides: bool = False  # the transitions that leave it have conditions
+    ends: bool = False  # nothing comes after it
+    catches: bool = True  # transitions that leave it may be for an outcome or an error

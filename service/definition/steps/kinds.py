@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from service.definition.steps.data import FAIL, SET
+from service.definition.steps.events import EVENT_WAIT
 from service.definition.steps.http import HTTP
 from service.definition.steps.human import CONFIRM, DOC_UPLOAD, FORM, URL_REDIRECT
 from service.definition.steps.kind import Kind
@@ -13,8 +15,6 @@ from service.definition.steps.timer import TIMER
 
 _LATER = (
     "agent",
-    "event.wait",
-    "data.set",
     "data.map",
     "data.filter",
     "loop",
@@ -23,8 +23,8 @@ _LATER = (
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("start", is_special=True),
-        Kind("end", is_special=True),
+        Kind("start", is_special=True, catches=False),
+        Kind("end", is_special=True, ends=True),
         CONFIRM,
         FORM,
         URL_REDIRECT,
@@ -32,15 +32,22 @@ KINDS: dict[str, Kind] = {
         TASK,
         HTTP,
         TIMER,
+        EVENT_WAIT,
+        SET,
+        FAIL,
         Kind("gateway.exclusive_split", is_special=True, splits=True, decides=True),
         Kind("gateway.inclusive_split", is_special=True, splits=True, decides=True),
-        Kind("gateway.parallel_split", is_special=True, splits=True),
-        Kind("gateway.parallel_join", is_special=True),
+        Kind("gateway.parallel_split", is_special=True, splits=True, catches=False),
+        Kind("gateway.parallel_join", is_special=True, catches=False),
         *(Kind(name, is_supported=False) for name in _LATER),
         SUB_WORKFLOW,
     )
 }
 """Each step type by its name."""
+
+
+COMPENSATORS = ("task", "http")
+"""The step types that may make up for others; the first where none is named."""
 
 
 def alias(name: str) -> str:

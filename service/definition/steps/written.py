@@ -25,11 +25,28 @@ EXPRESSION: dict[str, Json] = {
 }
 """The JSON Schema of an expression that stands alone."""
 
-EVERYWHERE = ("__context__", "__steps__")
+EVERYWHERE = ("__context__", "__steps__", "__variables__")
 """The names that are bound for every expression that is asked of an execution."""
 
-NAMES = (*EVERYWHERE, "__datasources__", "__each__")
-"""All names that are bound somewhere; where the last two are, the step types that bind them say."""
+CATCHING = (*EVERYWHERE, "__error__", "__failed__")
+"""The names that are bound where a transition hands something to the step behind it."""
+
+COMPENSATING = (*EVERYWHERE, "__cancellation__", "__original__")
+"""The names that are bound in compensations."""
+
+ELSEWHERE = {
+    "__datasources__": "a sub-workflow",
+    "__each__": "a sub-workflow",
+    "__event__": "the condition of a wait for an event",
+    "__error__": "the input of a transition that catches an error",
+    "__failed__": "the input of a transition that catches an error",
+    "__cancellation__": "a compensation",
+    "__original__": "a compensation",
+}
+"""The names that are bound in some places only, and in which."""
+
+NAMES = (*EVERYWHERE, *ELSEWHERE)
+"""All names that are bound somewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,14 @@ def expression(value: Json) -> tuple[str, str] | None:
         return "/src", value["src"]
     source = expressions.embedded(value) if isinstance(value, str) else None
     return None if source is None else ("", source)
+
+
+def source_of(value: Json) -> str | None:
+    """Take the source out of a property that can be nothing but an expression: text, `{% … %}` or `{"src": …}`."""
+    found = expression(value)
+    if found is not None:
+        return found[1]
+    return value if isinstance(value, str) else None
 
 
 def lone_expression(

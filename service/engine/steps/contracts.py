@@ -23,9 +23,8 @@ class Given:
 def given(run: Run, visit: Visit) -> Given | None:
     """Make the input of a task; None when there is none that it takes: then the step run has failed."""
     step = visit.step
-    template = step.settings.get("input")
     try:
-        input = run.state.input if template is None else run.render(template)
+        input = _input(run, visit)
     except ExpressionError as error:
         run.fail(visit, "EXPRESSION_FAILED", describe(error, f"input of task {step.id}"))
         return None
@@ -39,6 +38,17 @@ def given(run: Run, visit: Visit) -> Given | None:
         run.fail(visit, "INPUT_TOO_LARGE", problem)
         return None
     return Given(input)
+
+
+def _input(run: Run, visit: Visit) -> Json:
+    """Work out what the task gets; what comes with the transitions goes over what the step says itself."""
+    template = visit.step.settings.get("input")
+    if template is None:
+        input = run.state.input if run.state.undoing is None else run.default_of_compensation()
+    else:
+        input = run.render(template)
+    handed = run.handed(visit)
+    return {**(input if isinstance(input, dict) else {}), **handed} if handed else input
 
 
 def output_violations(step: Step, output: Json) -> list[Violation]:

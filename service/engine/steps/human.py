@@ -10,6 +10,7 @@ from service.definition.expressions import UNDEFINED, ExpressionError, evaluate
 from service.definition.plan import Json, Step
 from service.definition.schemas import Violation, violations
 from service.definition.task_definitions import INPUT
+from service.engine import ways
 from service.engine.observations import StepCompleted
 from service.engine.run import Refused, Run, Visit, describe, unstorable
 from service.engine.steps import contracts, documents
@@ -83,6 +84,7 @@ def _text(run: Run, step: Step, name: str, scope: Mapping[str, Json]) -> Json:
 def _completing(check: Check) -> Callable[[Run, Visit, StepCompleted], None]:
     def complete(run: Run, visit: Visit, completion: StepCompleted) -> None:
         step = visit.step
+        _check_outcome(run, step, completion.outcome)
         if found := check(step, completion.output):
             raise _refusal(step, list(dict.fromkeys(found)))
         if problem := run.too_large(step.id, completion.output):
@@ -90,6 +92,20 @@ def _completing(check: Check) -> Callable[[Run, Visit, StepCompleted], None]:
         run.complete(visit, completion.output, outcome=completion.outcome)
 
     return complete
+
+
+def _check_outcome(run: Run, step: Step, outcome: str) -> None:
+    """Let nobody end a step with an outcome that leads nowhere."""
+    if ways.after_outcome(run.plan, step.id, outcome) is None:
+        allowed = ", ".join(ways.outcomes(run.plan, step.id))
+        given = f"the outcome {outcome!r}" if outcome else "no outcome"
+        raise Refused(
+            "OUTCOME_NOT_ALLOWED",
+            f"step {step.id} was completed with {given}; allowed: {allowed}",
+            step_id=step.id,
+            outcome=outcome,
+            allowed=allowed,
+        )
 
 
 def _refusal(step: Step, found: list[Violation]) -> Refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.engine.steps import endpoints, gateways, http, human, sub_workflow, task, timer
+from service.engine.steps import data, endpoints, event_wait, gateways, http, human, sub_workflow, task, timer
 from service.engine.steps.kind import Kind
 
 KINDS: dict[str, Kind] = {
@@ -16,6 +16,9 @@ KINDS: dict[str, Kind] = {
     "http": http.HTTP,
     "sys.sub_workflow": sub_workflow.SUB_WORKFLOW,
     "timer": timer.TIMER,
+    "event.wait": event_wait.EVENT_WAIT,
+    "data.set": data.SET,
+    "fail": data.FAIL,
     "gateway.exclusive_split": gateways.EXCLUSIVE_SPLIT,
     "gateway.inclusive_split": gateways.INCLUSIVE_SPLIT,
     "gateway.parallel_split": gateways.PARALLEL_SPLIT,

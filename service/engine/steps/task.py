@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from service.definition.plan import Step
-from service.engine.attempts import may_retry, pause
+from service.engine import ways
+from service.engine.attempts import is_meant, may_retry, pause
 from service.engine.commands import RunTask, SetTimer
 from service.engine.observations import TaskCompleted, TaskFailed, TimerFired
 from service.engine.run import Run, Visit
@@ -52,6 +53,9 @@ def _fail(run: Run, visit: Visit, failed: TaskFailed) -> None:
         return
     error = failed.error
     policy = visit.step.settings["retry"]
+    if ways.by_name(run.plan, visit.step.id, error) and not is_meant(policy, error):
+        run.fail(visit, **error)
+        return
     if not may_retry(policy, failed.attempt, error):
         run.fail(visit, **error)
         return
