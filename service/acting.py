@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from service.domain.errors import AlreadyExists, HeddleError, Invalid, NotFound, Unavailable, WrongState
+from service.domain.errors import AlreadyExists, Conflict, HeddleError, Invalid, NotFound, Unavailable, WrongState
 from service.domain.execution import Execution
 from service.domain.json_text import canonical
-from service.engine.observations import Cancelled, StepCompleted, StepUpdated
+from service.engine.observations import Cancelled, StepCompleted, StepUpdated, VariablesChanged
 from service.engine.run import Refused
 from service.gateway import Gateway, TemporalAway, WorkflowEnded
 from service.observing import observe
@@ -23,7 +23,7 @@ from service.relating import Relations
 from storage import executions, requests, step_runs
 from storage.database import connection
 
-Action = StepCompleted | StepUpdated | Cancelled
+Action = StepCompleted | StepUpdated | Cancelled | VariablesChanged
 AnyAction = TypeVar("AnyAction", bound=Action)
 
 
@@ -124,7 +124,8 @@ def _check_repeated(workspace: str, execution_id: str, action: Action, ended: Wo
     if isinstance(action, Cancelled) and execution.status == "CANCELLED":
         return
     if not _is_repeated(workspace, execution_id, action):
-        verb = "cancel" if isinstance(action, Cancelled) else f"change step {action.step_id} of"
+        verb = f"change step {action.step_id} of" if isinstance(action, StepCompleted | StepUpdated) else "change"
+        verb = "cancel" if isinstance(action, Cancelled) else verb
         raise WrongState(
             "EXECUTION_ENDED",
             f"cannot {verb} execution {execution_id}: it is {execution.status}",
@@ -135,7 +136,7 @@ def _check_repeated(workspace: str, execution_id: str, action: Action, ended: Wo
 
 def _is_repeated(workspace: str, execution_id: str, action: Action) -> bool:
     """Tell whether a step was completed before in the same words, or has the status that it is to get."""
-    if isinstance(action, Cancelled):
+    if isinstance(action, Cancelled | VariablesChanged):
         return False
     with connection():
         run = step_runs.get(workspace, execution_id, action.step_id, action.visit)
@@ -157,6 +158,12 @@ def as_error(refused: Refused) -> HeddleError:
         case "OUTPUT_INVALID":
             violations = [f"{v['pointer'] or '/'}: {v['message']}" for v in refused.facts.get("violations", ())]
             return Invalid(refused.reason, refused.message, field="output_json", violations=violations, **facts)
+        case "OUTCOME_NOT_ALLOWED":
+            return Invalid(refused.reason, refused.message, field="outcome", **facts)
+        case "VARIABLES_INVALID":
+            return Invalid(refused.reason, refused.message, field="variables_json", **facts)
+        case "REVISION_CONFLICT":
+            return Conflict(refused.reason, refused.message, **facts)
         case "STEP_NOT_FOUND" | "STEP_RUN_NOT_FOUND":
             return NotFound(refused.reason, refused.message, **facts)
         case _:

@@ -24,7 +24,7 @@ def delete(workspace: str, execution_id: str) -> int:
     if parent is not None and (parent.status not in ENDED or parent.status == "FAILED"):
         raise _needed(family[0], parent)
     for member in family:
-        if member.status not in ENDED:
+        if member.status not in ENDED or member.phase == "COMPENSATING":
             raise _not_ended(family[0], member)
     # The lowest first, since each is referred to by those below it.
     descendants.delete(workspace, [member.id for member in reversed(family)])
@@ -46,9 +46,10 @@ def _needed(top: Member, parent: Member) -> WrongState:
 
 def _not_ended(top: Member, member: Member) -> WrongState:
     which = "it" if member.id == top.id else f"execution {member.id} below it"
+    still = ", but what it did is still being made up for" if member.phase == "COMPENSATING" else ""
     return WrongState(
         "EXECUTION_NOT_ENDED",
-        f"cannot delete execution {top.id}: {which} is {member.status}",
+        f"cannot delete execution {top.id}: {which} is {member.status}{still}",
         execution_id=member.id,
         status=member.status,
     )

@@ -58,11 +58,19 @@ def first_moves(plan: Plan, input: Json, now: datetime) -> FirstMoves:
 
 
 def moves_from(plan: Plan, state: State, observation: Started | Retried, now: datetime) -> FirstMoves:
-    """Likewise from any state, with the observation that sets it going; raises Refused."""
+    """Likewise from any state, with the observation that sets it going; raises Refused.
+
+    A move that would begin a compensation is left to the workflow, which can run it.
+    """
     outcome = advance(plan, state, observation, now)
+    if outcome.state.undoing is not None:
+        outcome = advance(plan, state, observation, now, moves=0)
     entries = list(outcome.entries)
     while may_proceed(outcome.state) and len(entries) < FIRST_MOVES:
-        outcome = advance(plan, outcome.state, Proceeded(), now)
+        further = advance(plan, outcome.state, Proceeded(), now)
+        if further.state.undoing is not None:
+            break
+        outcome = further
         entries += outcome.entries
     return FirstMoves(outcome.state, entries)
 

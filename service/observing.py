@@ -28,7 +28,7 @@ def observe(gateway: Gateway, execution: Execution, observation: FromOutside, id
         launch = executions.launch_of(execution.workspace, execution.id) if execution.status == "CREATED" else None
     if launch is not None:
         effect = gateway.start_and_observe(launch, encode(observation), id, seconds)
-    elif execution.has_ended:
+    elif execution.is_over:
         raise WorkflowEnded(f"execution {execution.id} is {execution.status}")
     else:
         effect = gateway.observe(execution.workflow_id, encode(observation), id, seconds)

@@ -34,7 +34,7 @@ def record(workspace: str, execution_id: str, entries: Sequence[Entry], phase: s
         if stored is None or stored.last_number < entries[0].number - 1:
             raise NotTheWriter(f"execution {execution_id} has no entry {entries[0].number - 1} to follow")
         written = stored.last_number - entries[0].number + 1
-        if stored.has_ended and written < len(entries):
+        if stored.is_over and written < len(entries):
             raise NotTheWriter(f"execution {execution_id} is {stored.status}")
         if written == 0:
             continue  # the row moved between the write and the look: try again
@@ -65,6 +65,8 @@ def writing(
         status=execution.status or None,
         output=_text(execution.output),
         error=_text(execution.error),
+        cancellation=_text(execution.cancellation),
+        compensation=_text(execution.compensation),
         owner=owner,
         cancelled=projection.cancelled,
     )

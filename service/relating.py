@@ -82,7 +82,7 @@ class Relations:
             execution = executions.get(child.workspace, child.execution_id)
         if execution is None or execution.has_ended:
             return
-        wish = Cancelled(reason=UNWANTED)
+        wish = Cancelled(reason=UNWANTED, source="SYSTEM")
         try:
             left = observe(self.gateway, execution, wish, f"cancel/{execution.id}/{execution.retries}", seconds)
             self.settle(execution, left, seconds)
@@ -95,6 +95,7 @@ class Relations:
     def cancel_unlaunched(self, execution: Execution, wish: Cancelled) -> bool:
         """Cancel an execution that Temporal does not have yet; False when it has left CREATED meanwhile.
 
+        False, too, when something is to be compensated, which takes Temporal.
         Should a start of it be under way all the same, the workflow finds, before its first step, that it is late.
         """
         time.sleep(max(0.0, (execution.create_time + 2 * PROMPT - datetime.now(UTC)).total_seconds()))
@@ -105,6 +106,8 @@ class Relations:
                 return False
             plan = self.plans.get(execution.workspace, launch.plan_digest)
             outcome = advance(plan, State.from_json(launch.state), wish, now)
+            if not outcome.state.is_over:
+                return False
             batch = writing(execution.workspace, execution.id, outcome.entries, "NONE", now, owner="CREATED")
             left = executions.record(batch)
         if left is not None:

@@ -73,7 +73,7 @@ class Syncer:
             repairs = self._launched(execution) if execution.status == "CREATED" else []
             with connection():
                 execution = get(workspace, execution_id)
-            repairs += self._ended(execution) if execution.has_ended else self._running(execution, seconds)
+            repairs += self._ended(execution) if execution.is_over else self._running(execution, seconds)
         except TemporalAway as away:
             raise Unavailable("TEMPORAL_UNAVAILABLE", str(away)) from away
         return repairs + self._of_family(workspace, execution_id, seconds)
@@ -123,7 +123,7 @@ class Syncer:
             return repairs
         with connection():
             execution = get(execution.workspace, execution.id)
-        return repairs if execution.has_ended else [*repairs, self._lost(execution, FATES.get(fate, fate))]
+        return repairs if execution.is_over else [*repairs, self._lost(execution, FATES.get(fate, fate))]
 
     def _unwritten(self, execution: Execution, seconds: float) -> list[Repair]:
         """Write what the workflow knows and the record does not."""
@@ -145,7 +145,8 @@ class Syncer:
             left = executions.record(writing(execution.workspace, execution.id, outcome.entries, "NONE", now))
         if left is not None:
             self._relations.settle(execution, left, SLOW.total_seconds())
-        return Repair("ENDED_IN_TEMPORAL", f"{why}; the execution has FAILED")
+        became = "its compensation has ended with errors" if execution.has_ended else "the execution has FAILED"
+        return Repair("ENDED_IN_TEMPORAL", f"{why}; {became}")
 
     def _of_family(self, workspace: str, execution_id: str, seconds: float) -> list[Repair]:
         """See that the parent knows of an end, that children no longer wanted are cancelled, and how others stand."""

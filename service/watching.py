@@ -57,7 +57,7 @@ def follow(
             yield execution, entries
             first, pause = False, SHORTEST
             after = max(after, entries[-1]["number"] if entries else after)
-        if execution.has_ended and after >= execution.last_number:
+        if execution.is_over and after >= execution.last_number:
             return
         if not entries:
             time.sleep(pause)

@@ -17,6 +17,7 @@ class Member:
 
     id: str
     status: str
+    phase: str
 
 
 def lock(workspace: str, execution_id: str) -> list[Member]:
@@ -47,7 +48,7 @@ def delete(workspace: str, execution_ids: Sequence[str]) -> None:
 
 def _lock_all(workspace: str, which: str, values: list[object]) -> list[Member]:
     rows = query(
-        f"SELECT id, status FROM executions WHERE workspace = %s AND {which} ORDER BY id FOR UPDATE",
+        f"SELECT id, status, phase FROM executions WHERE workspace = %s AND {which} ORDER BY id FOR UPDATE",
         (workspace, *values),
     )
     return [Member(*row) for row in rows]

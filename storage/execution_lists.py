@@ -22,7 +22,11 @@ REACH = 5_000
 
 _OPEN = ("CREATED", "STARTED")
 _PHASES = ("NONE", "RUNNING", "WAITING_FOR_EVENT", "WAITING_FOR_INPUT", "PAUSED", "COMPENSATING")
-_PAIRS = [*((status, "NONE") for status in sorted(ENDED)), *((status, phase) for status in _OPEN for phase in _PHASES)]
+_PAIRS = [
+    *((status, "NONE") for status in sorted(ENDED)),
+    *((status, "COMPENSATING") for status in ("CANCELLED", "FAILED")),
+    *((status, phase) for status in _OPEN for phase in _PHASES),
+]
 """Every status with the phases that go with it; the database lets nothing else in."""
 
 LIGHT = ", ".join(

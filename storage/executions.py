@@ -57,6 +57,8 @@ class Writing:
     status: str | None = None
     output: str | None = None
     error: str | None = None
+    cancellation: str | None = None
+    compensation: str | None = None  # JSON; its fields replace those that are stored
     owner: Literal["CREATED"] | None = None
     cancelled: list[tuple[str, int]] = field(default_factory=list)
 
@@ -70,6 +72,9 @@ class Writing:
         """The number of the last entry."""
         return int(self.entries[-1]["number"])
 
+
+_GOES_ON = "(status IN ('CREATED', 'STARTED') OR phase = 'COMPENSATING')"
+"""Is neither ended nor, where it was given up, done with making up for what it did."""
 
 _IS_WAITING = "launch_state IS NOT NULL"
 """Is CREATED, as a constraint of the table says. Asked for that status, PostgreSQL may look through all that have it.
@@ -141,13 +146,17 @@ def record(writing: Writing) -> Recorded | None:
 
 def _record(writing: Writing) -> Recorded | None:
     shelf = documents.Shelf()
-    owner = _IS_WAITING if writing.owner == "CREATED" else "status IN ('CREATED', 'STARTED')"
+    owner = _IS_WAITING if writing.owner == "CREATED" else _GOES_ON
     head = (
-        "e AS (UPDATE executions SET status = coalesce(%s, 'STARTED'), phase = %s, output = %s, error = %s, "
+        "e AS (UPDATE executions SET status = coalesce(%s, CASE status WHEN 'CREATED' THEN 'STARTED' ELSE status END), "
+        "phase = %s, output = coalesce(%s, output), error = coalesce(%s, error), "
         "last_number = %s, revision = revision + 1, update_time = %s, start_time = coalesce(start_time, %s), "
-        "end_time = CASE WHEN %s THEN %s::timestamptz END, "
-        "report_after = CASE WHEN %s AND parent_id IS NOT NULL THEN now() + make_interval(secs => %s) END, "
+        "end_time = CASE WHEN %s THEN %s::timestamptz ELSE end_time END, "
+        "report_after = CASE WHEN NOT %s THEN report_after "
+        "WHEN parent_id IS NOT NULL THEN now() + make_interval(secs => %s) END, "
         "cancel_after = CASE WHEN NOT %s THEN cancel_after END, "
+        "cancellation = coalesce(%s, cancellation), "
+        "compensation = coalesce((coalesce(compensation::jsonb, '{}') || %s::jsonb)::text, compensation), "
         "launch_state = NULL, launch_after = NULL, launch_error = NULL "
         f"WHERE workspace = %s AND id = %s AND last_number = %s AND {owner} "
         "RETURNING report_after IS NOT NULL AS reports)"
@@ -166,12 +175,14 @@ def _record(writing: Writing) -> Recorded | None:
         has_ended,
         REPORT_LEASE,
         has_ended,
+        writing.cancellation,
+        writing.compensation,
         writing.workspace,
         writing.execution_id,
         writing.first_number - 1,
     ]
     rows = _write(head, values, writing, shelf)
-    return Recorded(reports=rows[0][0], cancels=bool(writing.cancelled)) if rows else None
+    return Recorded(reports=has_ended and rows[0][0], cancels=bool(writing.cancelled)) if rows else None
 
 
 def reopen(writing: Writing, launch_state: str | None, lease: float) -> bool:
@@ -300,7 +311,7 @@ def open_among(workflows: Sequence[tuple[str, str, int]]) -> list[tuple[str, str
     if not workflows:
         return []
     rows = query(
-        "SELECT workspace, id FROM executions WHERE status IN ('CREATED', 'STARTED') "
+        "SELECT workspace, id FROM executions WHERE (status IN ('CREATED', 'STARTED') OR phase = 'COMPENSATING') "
         "AND (workspace, id, retries) IN %s",
         (tuple(workflows),),
     )

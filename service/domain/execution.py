@@ -94,6 +94,8 @@ class Execution:
     parent_item: int = 0
     depth: int = 0
     retries: int = 0
+    cancellation: str | None = None  # JSON {reason, source, by?, event?, time}; None: it was not cancelled
+    compensation: str | None = None  # JSON {status, plan, skipped?, failed?}; None: there is nothing to make up for
 
     @classmethod
     def new(
@@ -161,8 +163,13 @@ class Execution:
 
     @property
     def has_ended(self) -> bool:
-        """Tell whether nothing more can happen to it."""
+        """Tell whether it has come to its end; what it did may still be made up for."""
         return self.status in ENDED
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more happens to it by itself."""
+        return self.has_ended and self.phase != "COMPENSATING"
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,6 +250,30 @@ REASONS: dict[str, Reason] = {
         "cannot move step verify, visit 1, from RUNNING to PENDING; allowed: DISABLED",
         "Ask for one of the statuses that the message lists.",
     ),
+    "OUTCOME_NOT_ALLOWED": Reason(
+        "INVALID_ARGUMENT",
+        "No transition of the step is for the outcome, so it would lead nowhere. Nothing has changed.",
+        "step review was completed with the outcome 'MAYBE'; allowed: APPROVED, REJECTED",
+        "Complete the step with one of the outcomes that the message lists.",
+    ),
+    "VARIABLES_INVALID": Reason(
+        "INVALID_ARGUMENT",
+        "The variables are too large, or hold what cannot be stored, such as the character U+0000. None was set.",
+        "the variables are not JSON: a string holds the character U+0000",
+        "Set less, or keep large values elsewhere and set where they are.",
+    ),
+    "REVISION_CONFLICT": Reason(
+        "ABORTED",
+        "Somebody else has changed the execution since the revision was read. Nothing has changed.",
+        "execution 0197c5a0-… has revision 8, not 7",
+        "Read the execution again, decide anew, and send the request with the present revision.",
+    ),
+    "EXECUTION_COMPENSATED": Reason(
+        "FAILED_PRECONDITION",
+        "What the execution had done has been made up for, or is being, so it cannot go on from there.",
+        "cannot retry the execution: what it had completed has been compensated; start another one",
+        "Start another execution.",
+    ),
     "EXECUTION_NOT_ENDED": Reason(
         "FAILED_PRECONDITION",
         "The execution goes on, or one below it does; only what has ended is deleted. Nothing has changed.",

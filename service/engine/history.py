@@ -44,10 +44,10 @@ def events(entry: Entry, role: Role) -> list[Event]:
 
 
 def role_of(plan: Plan, step_id: str) -> Role:
-    """Say what a step is to a reader; steps that the plan does not list beside the others are compensations."""
+    """Say what a step is to a reader."""
     if not step_id:
         return Role.STEP
-    if step_id not in plan.step:
+    if step_id in plan.compensation:
         return Role.COMPENSATION
     return Role.NOTHING if plan.step[step_id].type in ("start", "end") else Role.STEP
 
@@ -151,4 +151,7 @@ _TELL: dict[str, Callable[[Data, Role], Told]] = {
     "EXECUTION_FAILED": _broke,
     "EXECUTION_CANCELLED": _stopped,
     "EXECUTION_RETRIED": _as("WORKFLOW_RETRIED"),
+    "WAIT_CHANGED": _nothing,
+    "VARIABLES_CHANGED": _as("VARIABLES_CHANGED", "variables"),
+    "EXECUTION_COMPENSATED": _as("COMPENSATION_COMPLETED", "status", "failed"),
 }

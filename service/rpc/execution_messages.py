@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from heddle.v1.entity_pb2 import Entity
+from heddle.v1.execution_pb2 import Cancellation, Compensation, Subject
 from heddle.v1.execution_pb2 import Execution as ExecutionMessage
-from heddle.v1.execution_pb2 import Subject
 from heddle.v1.ledger_entry_pb2 import LedgerEntry as LedgerEntryMessage
 from heddle.v1.step_run_pb2 import Child, Children
 from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
@@ -61,6 +61,10 @@ def execution_message(execution: Execution, *, with_values: bool = True) -> Exec
         message.error.code = error["code"]
         message.error.message = error["message"]
         message.error.step_id = error.get("step_id", "")
+    if execution.cancellation is not None:
+        message.cancellation.CopyFrom(_cancellation_message(json.loads(execution.cancellation)))
+    if execution.compensation is not None:
+        message.compensation.CopyFrom(_compensation_message(json.loads(execution.compensation)))
     if execution.subject_type:
         message.subject.CopyFrom(Subject(type=execution.subject_type, id=execution.subject_id))
     if execution.entity_type:
@@ -71,6 +75,37 @@ def execution_message(execution: Execution, *, with_values: bool = True) -> Exec
         if execution.launch_after is not None:
             message.launch.next_attempt_time.CopyFrom(time_message(execution.launch_after))
     return message
+
+
+def _cancellation_message(told: Json) -> Cancellation:
+    return Cancellation(
+        reason=told["reason"],
+        source=Cancellation.Source.Value(f"SOURCE_{told.get('source', 'USER')}"),
+        requested_by=told.get("by", ""),
+        event_id=told.get("event", ""),
+        time=_instant(told["time"]),
+    )
+
+
+def _compensation_message(told: Json) -> Compensation:
+    failed = [
+        Compensation.Failure(
+            id=one["id"],
+            error=ExecutionMessage.Error(code=one["error"]["code"], message=one["error"]["message"], step_id=one["id"]),
+            time=_instant(one["time"]) if "time" in one else None,
+        )
+        for one in told.get("failed", ())
+    ]
+    return Compensation(
+        status=Compensation.Status.Value(f"STATUS_{told['status']}"),
+        plan=[Compensation.Part(**part) for part in told["plan"]],
+        skipped=[Compensation.Part(**part) for part in told.get("skipped", ())],
+        failed=failed,
+    )
+
+
+def _instant(text: str) -> Timestamp:
+    return time_message(datetime.fromisoformat(text))
 
 
 def step_run_messages(workspace: str, runs: Sequence[StepRun], plan: Plan) -> list[StepRunMessage]:

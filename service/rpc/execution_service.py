@@ -103,7 +103,11 @@ class ExecutionService(ExecutionServiceServicer):
     def CancelExecution(self, request: pb.CancelExecutionRequest, call: Call) -> pb.CancelExecutionResponse:
         id = execution_id_of(request, call)
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
-        action = Cancelled(reason=fields.text("reason", request.reason, at_most=1_024))
+        action = Cancelled(
+            reason=fields.text("reason", request.reason, at_most=1_024),
+            by=fields.text("requested_by", request.requested_by, at_most=256),
+            compensates=request.should_compensate or not request.HasField("should_compensate"),
+        )
         execution = self._actor.cancel(call.workspace, id, action, request=source, seconds=seconds_left(call))
         return pb.CancelExecutionResponse(execution=execution_message(execution))
 

@@ -17,7 +17,7 @@ PREFIXES = {
 
 
 def definition(picture: str, name: str = "Test", **steps: dict[str, Any]) -> dict[str, Any]:
-    """Read `a > b; xs > c if <condition>, d; ...` as a definition; keywords add to steps by id.
+    """Read `a > b; a > c on <outcome>; xs > d if <condition>, e; ...` as a definition; keywords add to steps by id.
 
     A step's type follows from its id (`ps2`, `task_a`); any other step is human.
     """
@@ -26,11 +26,14 @@ def definition(picture: str, name: str = "Test", **steps: dict[str, Any]) -> dic
     for line in filter(None, (line.strip() for line in picture.split(";"))):
         source, _, targets = (part.strip() for part in line.partition(">"))
         for target in targets.split(","):
-            id, _, condition = (part.strip() for part in target.partition(" if "))
+            rest, _, on = (part.strip() for part in target.partition(" on "))
+            id, _, condition = (part.strip() for part in rest.partition(" if "))
             for step in (source, id):
                 found.setdefault(step, _step(step, steps.get(step, {})))
             transition = {"id": f"t{len(transitions) + 1}", "fromStepId": source, "toStepId": id}
-            if condition:
+            if on:
+                transition["on"] = on
+            elif condition:
                 transition["condition"] = {"type": "jsonata", "src": condition}
             elif source.startswith(("xs", "is")):
                 transition["isDefault"] = True

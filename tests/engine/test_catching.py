@@ -99,7 +99,7 @@ def test_the_step_behind_is_handed_what_the_transition_gives():
     handed = {
         "why": "{% __error__.message %}",
         "was": "{% __failed__.input.amount %}",
-        "step": "{% __error__.stepId %}",
+        "at": "{% __error__.stepId %}",
     }
     plan = a_plan(
         "start > task_pay; task_pay > end; task_pay > task_tell on ERROR; task_tell > end",

@@ -67,6 +67,13 @@ TABLE = [
         ],
     ),
     ("EXECUTION_RETRIED", {}, [("WORKFLOW_RETRIED", {})]),
+    ("WAIT_CHANGED", {"wait": {"pattern": "p"}}, []),
+    ("VARIABLES_CHANGED", {"variables": {"a": 1}}, [("VARIABLES_CHANGED", {"variables": {"a": 1}})]),
+    (
+        "EXECUTION_COMPENSATED",
+        {"status": "COMPLETED", "failed": []},
+        [("COMPENSATION_COMPLETED", {"status": "COMPLETED", "failed": []})],
+    ),
 ]
 
 KINDS = set(HistoryEvent.Type.keys())

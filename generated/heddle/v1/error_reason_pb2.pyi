@@ -38,6 +38,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the input does not fit the definition's inputSchema."""
     ERROR_REASON_OUTPUT_INVALID: _ErrorReason.ValueType  # 7
     """INVALID_ARGUMENT: the output does not fit the step's outputSchema, or is too large."""
+    ERROR_REASON_OUTCOME_NOT_ALLOWED: _ErrorReason.ValueType  # 8
+    """INVALID_ARGUMENT: the step cannot be completed with this outcome; the metadata has the allowed ones."""
+    ERROR_REASON_VARIABLES_INVALID: _ErrorReason.ValueType  # 9
+    """INVALID_ARGUMENT: the variables are too large, or hold what cannot be stored."""
     ERROR_REASON_TEMPLATE_NOT_FOUND: _ErrorReason.ValueType  # 10
     """NOT_FOUND: the workspace has no such template."""
     ERROR_REASON_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 11
@@ -68,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ABORTED: the thing has changed since the etag was read."""
     ERROR_REASON_CONCURRENT_CHANGE: _ErrorReason.ValueType  # 31
     """ABORTED: another call was changing the same thing; send the request again."""
+    ERROR_REASON_REVISION_CONFLICT: _ErrorReason.ValueType  # 32
+    """ABORTED: the execution has changed since the revision was read; the metadata has the present one."""
     ERROR_REASON_VERSION_NOT_DRAFT: _ErrorReason.ValueType  # 40
     """FAILED_PRECONDITION: only a DRAFT version can be edited or published."""
     ERROR_REASON_VERSION_NOT_PUBLISHED: _ErrorReason.ValueType  # 41
@@ -98,6 +104,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the execution's parent goes on, or may be retried, and goes by what its child did."""
     ERROR_REASON_EXECUTION_NOT_FAILED: _ErrorReason.ValueType  # 52
     """FAILED_PRECONDITION: only an execution that FAILED can be retried."""
+    ERROR_REASON_EXECUTION_COMPENSATED: _ErrorReason.ValueType  # 55
+    """FAILED_PRECONDITION: what the execution had done has been made up for, so it cannot go on."""
     ERROR_REASON_EVENT_PAYLOAD_INVALID: _ErrorReason.ValueType  # 100
     """INVALID_ARGUMENT: the payload does not match the schema that the definition of such events has."""
     ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 101
@@ -176,6 +184,10 @@ ERROR_REASON_INPUT_INVALID: ErrorReason.ValueType  # 6
 """INVALID_ARGUMENT: the input does not fit the definition's inputSchema."""
 ERROR_REASON_OUTPUT_INVALID: ErrorReason.ValueType  # 7
 """INVALID_ARGUMENT: the output does not fit the step's outputSchema, or is too large."""
+ERROR_REASON_OUTCOME_NOT_ALLOWED: ErrorReason.ValueType  # 8
+"""INVALID_ARGUMENT: the step cannot be completed with this outcome; the metadata has the allowed ones."""
+ERROR_REASON_VARIABLES_INVALID: ErrorReason.ValueType  # 9
+"""INVALID_ARGUMENT: the variables are too large, or hold what cannot be stored."""
 ERROR_REASON_TEMPLATE_NOT_FOUND: ErrorReason.ValueType  # 10
 """NOT_FOUND: the workspace has no such template."""
 ERROR_REASON_VERSION_NOT_FOUND: ErrorReason.ValueType  # 11
@@ -206,6 +218,8 @@ ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 30
 """ABORTED: the thing has changed since the etag was read."""
 ERROR_REASON_CONCURRENT_CHANGE: ErrorReason.ValueType  # 31
 """ABORTED: another call was changing the same thing; send the request again."""
+ERROR_REASON_REVISION_CONFLICT: ErrorReason.ValueType  # 32
+"""ABORTED: the execution has changed since the revision was read; the metadata has the present one."""
 ERROR_REASON_VERSION_NOT_DRAFT: ErrorReason.ValueType  # 40
 """FAILED_PRECONDITION: only a DRAFT version can be edited or published."""
 ERROR_REASON_VERSION_NOT_PUBLISHED: ErrorReason.ValueType  # 41
@@ -236,6 +250,8 @@ ERROR_REASON_EXECUTION_NEEDED: ErrorReason.ValueType  # 54
 """FAILED_PRECONDITION: the execution's parent goes on, or may be retried, and goes by what its child did."""
 ERROR_REASON_EXECUTION_NOT_FAILED: ErrorReason.ValueType  # 52
 """FAILED_PRECONDITION: only an execution that FAILED can be retried."""
+ERROR_REASON_EXECUTION_COMPENSATED: ErrorReason.ValueType  # 55
+"""FAILED_PRECONDITION: what the execution had done has been made up for, so it cannot go on."""
 ERROR_REASON_EVENT_PAYLOAD_INVALID: ErrorReason.ValueType  # 100
 """INVALID_ARGUMENT: the payload does not match the schema that the definition of such events has."""
 ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 101

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from heddle.v1 import entity_pb2 as _entity_pb2
 import builtins as _builtins
@@ -186,6 +188,8 @@ class Execution(_message.Message):
     ITEM_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     RETRIES_FIELD_NUMBER: _builtins.int
+    CANCELLATION_FIELD_NUMBER: _builtins.int
+    COMPENSATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Output only."""
     name: _builtins.str
@@ -254,6 +258,16 @@ class Execution(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When this record last changed."""
 
+    @_builtins.property
+    def cancellation(self) -> Global___Cancellation:
+        """Why it was cancelled; absent otherwise."""
+
+    @_builtins.property
+    def compensation(self) -> Global___Compensation:
+        """How what its steps did is made up for after it was given up; absent when the definition says nothing of that, or it
+        was not wanted.
+        """
+
     def __init__(
         self,
         *,
@@ -282,10 +296,12 @@ class Execution(_message.Message):
         item: _builtins.int = ...,
         depth: _builtins.int = ...,
         retries: _builtins.int = ...,
+        cancellation: Global___Cancellation | None = ...,
+        compensation: Global___Compensation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "launch", b"launch", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "start_time", b"start_time", "subject", b"subject", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "cancellation", b"cancellation", "compensation", b"compensation", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "launch", b"launch", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "start_time", b"start_time", "subject", b"subject", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "correlation_id", b"correlation_id", "create_time", b"create_time", "depth", b"depth", "end_time", b"end_time", "entity", b"entity", "error", b"error", "id", b"id", "input_json", b"input_json", "item", b"item", "last_ledger_number", b"last_ledger_number", "launch", b"launch", "name", b"name", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "phase", b"phase", "retries", b"retries", "revision", b"revision", "root_execution_id", b"root_execution_id", "start_time", b"start_time", "status", b"status", "subject", b"subject", "template_id", b"template_id", "update_time", b"update_time", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "cancellation", b"cancellation", "compensation", b"compensation", "correlation_id", b"correlation_id", "create_time", b"create_time", "depth", b"depth", "end_time", b"end_time", "entity", b"entity", "error", b"error", "id", b"id", "input_json", b"input_json", "item", b"item", "last_ledger_number", b"last_ledger_number", "launch", b"launch", "name", b"name", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "phase", b"phase", "retries", b"retries", "revision", b"revision", "root_execution_id", b"root_execution_id", "start_time", b"start_time", "status", b"status", "subject", b"subject", "template_id", b"template_id", "update_time", b"update_time", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__output_json: _TypeAlias = _typing.Literal["output_json"]  # noqa: Y015
     _WhichOneofArgType__output_json: _TypeAlias = _typing.Literal["_output_json", b"_output_json"]  # noqa: Y015
@@ -301,6 +317,204 @@ class Execution(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_step_run_id) -> _WhichOneofReturnType__parent_step_run_id | None: ...
 
 Global___Execution: _TypeAlias = Execution  # noqa: Y015
+
+@_typing.final
+class Cancellation(_message.Message):
+    """Why an execution was cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Source:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Cancellation._Source.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SOURCE_UNSPECIFIED: Cancellation._Source.ValueType  # 0
+        """Never sent."""
+        SOURCE_USER: Cancellation._Source.ValueType  # 1
+        """A caller."""
+        SOURCE_EVENT: Cancellation._Source.ValueType  # 2
+        """An event; `event_id` tells which."""
+        SOURCE_SYSTEM: Cancellation._Source.ValueType  # 3
+        """Heddle, for a parent that does not need it any more, or somebody in Temporal."""
+
+    class Source(_Source, metaclass=_SourceEnumTypeWrapper):
+        """Who or what cancels."""
+
+    SOURCE_UNSPECIFIED: Cancellation.Source.ValueType  # 0
+    """Never sent."""
+    SOURCE_USER: Cancellation.Source.ValueType  # 1
+    """A caller."""
+    SOURCE_EVENT: Cancellation.Source.ValueType  # 2
+    """An event; `event_id` tells which."""
+    SOURCE_SYSTEM: Cancellation.Source.ValueType  # 3
+    """Heddle, for a parent that does not need it any more, or somebody in Temporal."""
+
+    REASON_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, in words."""
+    source: Global___Cancellation.Source.ValueType
+    """Who or what cancelled it."""
+    requested_by: _builtins.str
+    """Who asked for it, in the caller's words; may be empty."""
+    event_id: _builtins.str
+    """The event behind it; empty when there was none."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        source: Global___Cancellation.Source.ValueType = ...,
+        requested_by: _builtins.str = ...,
+        event_id: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "reason", b"reason", "requested_by", b"requested_by", "source", b"source", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cancellation: _TypeAlias = Cancellation  # noqa: Y015
+
+@_typing.final
+class Compensation(_message.Message):
+    """How what an execution did is made up for: the plan is made when it is given up, and its parts run one after another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Status:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Compensation._Status.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATUS_UNSPECIFIED: Compensation._Status.ValueType  # 0
+        """Never sent."""
+        STATUS_IN_PROGRESS: Compensation._Status.ValueType  # 1
+        """Parts are still to run."""
+        STATUS_COMPLETED: Compensation._Status.ValueType  # 2
+        """Every part has run."""
+        STATUS_COMPLETED_WITH_ERRORS: Compensation._Status.ValueType  # 3
+        """It has ended, and some parts have failed."""
+
+    class Status(_Status, metaclass=_StatusEnumTypeWrapper):
+        """How far it is."""
+
+    STATUS_UNSPECIFIED: Compensation.Status.ValueType  # 0
+    """Never sent."""
+    STATUS_IN_PROGRESS: Compensation.Status.ValueType  # 1
+    """Parts are still to run."""
+    STATUS_COMPLETED: Compensation.Status.ValueType  # 2
+    """Every part has run."""
+    STATUS_COMPLETED_WITH_ERRORS: Compensation.Status.ValueType  # 3
+    """It has ended, and some parts have failed."""
+
+    @_typing.final
+    class Part(_message.Message):
+        """One compensation for one completed visit of a step."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ID_FIELD_NUMBER: _builtins.int
+        STEP_ID_FIELD_NUMBER: _builtins.int
+        VISIT_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        id: _builtins.str
+        """The compensation; its step runs have it as their step_id."""
+        step_id: _builtins.str
+        """The step that it makes up for."""
+        visit: _builtins.int
+        """The visit of that step."""
+        reason: _builtins.str
+        """Why it is left out; empty in a plan."""
+        def __init__(
+            self,
+            *,
+            id: _builtins.str = ...,
+            step_id: _builtins.str = ...,
+            visit: _builtins.int = ...,
+            reason: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "step_id", b"step_id", "visit", b"visit"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Failure(_message.Message):
+        """A part that failed."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ID_FIELD_NUMBER: _builtins.int
+        ERROR_FIELD_NUMBER: _builtins.int
+        TIME_FIELD_NUMBER: _builtins.int
+        id: _builtins.str
+        """The compensation."""
+        @_builtins.property
+        def error(self) -> Global___Execution.Error:
+            """What went wrong."""
+
+        @_builtins.property
+        def time(self) -> _timestamp_pb2.Timestamp:
+            """When; absent when it never ran."""
+
+        def __init__(
+            self,
+            *,
+            id: _builtins.str = ...,
+            error: Global___Execution.Error | None = ...,
+            time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "time", b"time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "id", b"id", "time", b"time"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    status: Global___Compensation.Status.ValueType
+    """How far it is."""
+    @_builtins.property
+    def plan(self) -> _containers.RepeatedCompositeFieldContainer[Global___Compensation.Part]:
+        """The parts in the order in which they run."""
+
+    @_builtins.property
+    def skipped(self) -> _containers.RepeatedCompositeFieldContainer[Global___Compensation.Part]:
+        """What does not run because its condition does not hold."""
+
+    @_builtins.property
+    def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___Compensation.Failure]:
+        """The parts that failed, known at the end."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___Compensation.Status.ValueType = ...,
+        plan: _abc.Iterable[Global___Compensation.Part] | None = ...,
+        skipped: _abc.Iterable[Global___Compensation.Part] | None = ...,
+        failed: _abc.Iterable[Global___Compensation.Failure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "plan", b"plan", "skipped", b"skipped", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Compensation: _TypeAlias = Compensation  # noqa: Y015
 
 @_typing.final
 class Subject(_message.Message):

@@ -433,12 +433,18 @@ class CancelExecutionRequest(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    SHOULD_COMPENSATE_FIELD_NUMBER: _builtins.int
+    REQUESTED_BY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names this request, so that sending it again changes nothing; 1 to 128 printable ASCII characters."""
     execution_id: _builtins.str
     """Which execution; empty with `subject`."""
     reason: _builtins.str
     """Why, in words, for the ledger; at most 1,000 characters."""
+    should_compensate: _builtins.bool
+    """Whether what its steps did is made up for as their `compensation` says; yes when absent."""
+    requested_by: _builtins.str
+    """Who asks for it, in the caller's words; at most 256 characters."""
     @_builtins.property
     def subject(self) -> _execution_pb2.Subject:
         """The execution that is open for this subject, or else its newest."""
@@ -450,12 +456,16 @@ class CancelExecutionRequest(_message.Message):
         execution_id: _builtins.str = ...,
         reason: _builtins.str = ...,
         subject: _execution_pb2.Subject | None = ...,
+        should_compensate: _builtins.bool | None = ...,
+        requested_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_should_compensate", b"_should_compensate", "should_compensate", b"should_compensate", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "reason", b"reason", "request_id", b"request_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_should_compensate", b"_should_compensate", "execution_id", b"execution_id", "reason", b"reason", "request_id", b"request_id", "requested_by", b"requested_by", "should_compensate", b"should_compensate", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__should_compensate: _TypeAlias = _typing.Literal["should_compensate"]  # noqa: Y015
+    _WhichOneofArgType__should_compensate: _TypeAlias = _typing.Literal["_should_compensate", b"_should_compensate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__should_compensate) -> _WhichOneofReturnType__should_compensate | None: ...
 
 Global___CancelExecutionRequest: _TypeAlias = CancelExecutionRequest  # noqa: Y015
 

@@ -68,6 +68,12 @@ class LedgerEntry(_message.Message):
         """Child executions were started; `data_json` has the numbers of their items."""
         TYPE_CHILD_ENDED: LedgerEntry._Type.ValueType  # 18
         """A child execution ended; `data_json` has the number of its item, its id and its status."""
+        TYPE_WAIT_CHANGED: LedgerEntry._Type.ValueType  # 19
+        """An open wait is for other events from now on, since the data changed that its key is made of."""
+        TYPE_VARIABLES_CHANGED: LedgerEntry._Type.ValueType  # 20
+        """Somebody outside set variables."""
+        TYPE_EXECUTION_COMPENSATED: LedgerEntry._Type.ValueType  # 21
+        """What the execution did has been made up for, as far as it went."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What kind of thing happened."""
@@ -110,6 +116,12 @@ class LedgerEntry(_message.Message):
     """Child executions were started; `data_json` has the numbers of their items."""
     TYPE_CHILD_ENDED: LedgerEntry.Type.ValueType  # 18
     """A child execution ended; `data_json` has the number of its item, its id and its status."""
+    TYPE_WAIT_CHANGED: LedgerEntry.Type.ValueType  # 19
+    """An open wait is for other events from now on, since the data changed that its key is made of."""
+    TYPE_VARIABLES_CHANGED: LedgerEntry.Type.ValueType  # 20
+    """Somebody outside set variables."""
+    TYPE_EXECUTION_COMPENSATED: LedgerEntry.Type.ValueType  # 21
+    """What the execution did has been made up for, as far as it went."""
 
     NUMBER_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int

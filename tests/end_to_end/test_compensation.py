@@ -1,0 +1,194 @@
+"""Catching errors and making up for what was done, through the real server, Temporal and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import deque
+
+import pytest
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+
+from tests.end_to_end.api import Api, refused, status
+from tests.end_to_end.definitions import definition
+
+ONCE = {"maxAttempts": 1}
+
+
+class Shop:
+    """The tasks of an order: it notes what it did, and fails at what it is told to."""
+
+    def __init__(self) -> None:
+        self.done: deque[tuple[str, dict]] = deque()
+        self.failing: set[str] = set()
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.done]
+
+
+@pytest.fixture
+def shop(temporal_address, workspace):
+    """A worker for the tasks, on the queue that is named as the workspace."""
+    shop = Shop()
+    stopping = threading.Event()
+
+    def a_task(name):
+        @activity.defn(name=name)
+        async def act(task: dict) -> dict:
+            shop.done.append((name, task["input"]))
+            if name in shop.failing:
+                raise ApplicationError("told to", {"category": "BUSINESS"}, type="REFUSED", non_retryable=True)
+            return {"by": name, "paymentId": "PAY-1"}
+
+        return act
+
+    async def work() -> None:
+        client = await Client.connect(temporal_address)
+        tasks = [a_task(name) for name in ("reserve", "pay", "ship", "release", "refund", "recall", "tell")]
+        async with Worker(client, task_queue=workspace, activities=tasks):
+            while not stopping.is_set():
+                await asyncio.sleep(0.02)
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()))
+    thread.start()
+    yield shop
+    stopping.set()
+    thread.join()
+
+
+def order(
+    queue,
+    picture="start > task_reserve; task_reserve > task_pay; task_pay > a; a > task_ship; task_ship > b; b > end",
+    **more,
+):
+    def task(name, undo, **fields):
+        return {
+            "task": name,
+            "taskQueue": queue,
+            "retry": ONCE,
+            "compensation": {"id": undo, "task": undo, "taskQueue": queue, "retry": ONCE, **fields},
+        }
+
+    steps = {
+        "task_reserve": task("reserve", "release", condition="__steps__.task_pay.status = 'COMPLETED'"),
+        "task_pay": task(
+            "pay",
+            "refund",
+            input={"id": "{% __steps__.task_pay.outputData.paymentId %}", "why": "{% __cancellation__.reason %}"},
+        ),
+        "task_ship": task("ship", "recall"),
+    }
+    return definition(picture, name="Order", **steps) | more
+
+
+def await_compensated(api, id):
+    return api.await_that(id, lambda one: one.compensation.status in (2, 3) and one.phase == 1)
+
+
+def parts(execution):
+    return [part.id for part in execution.compensation.plan]
+
+
+def test_b4_what_was_done_is_made_up_for_in_reverse(api: Api, workspace, shop):
+    id = api.start(order(workspace)).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+
+    answer = api.call("CancelExecution", execution_id=id, reason="No more", requested_by="anna").execution
+
+    assert status(answer) == "CANCELLED"
+    assert parts(answer) == ["refund", "release"]
+    assert (answer.cancellation.reason, answer.cancellation.requested_by, answer.cancellation.source) == (
+        "No more",
+        "anna",
+        1,
+    )
+    execution = await_compensated(api, id)
+    assert execution.compensation.status == 2
+    assert shop.names() == ["reserve", "pay", "refund", "release"]
+    assert dict(shop.done)["refund"] == {"id": "PAY-1", "why": "No more"}
+    assert dict(shop.done)["release"]["cancellation"]["requestedBy"] == "anna"
+    assert api.runs(id)[-2:] == [("refund", 1, "COMPLETED"), ("release", 1, "COMPLETED")]
+    assert api.ledger(id)[-1]["type"] == "EXECUTION_COMPENSATED"
+    assert status(execution) == "CANCELLED"
+
+
+def test_b4_after_the_shipment_it_is_recalled_first_and_what_fails_is_told(api: Api, workspace, shop):
+    id = api.start(order(workspace)).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+    api.complete(id, "a")
+    api.await_that(id, lambda _: api.open(id) == ["b"])
+    shop.failing.add("refund")
+
+    api.call("CancelExecution", execution_id=id)
+
+    execution = await_compensated(api, id)
+    assert parts(execution) == ["recall", "refund", "release"]
+    assert execution.compensation.status == 3
+    (failed,) = execution.compensation.failed
+    assert (failed.id, failed.error.code, failed.HasField("time")) == ("refund", "REFUSED", True)
+    assert shop.names()[-3:] == ["recall", "refund", "release"]
+
+
+def test_b4_whoever_does_not_want_it_gets_none(api: Api, workspace, shop):
+    id = api.start(order(workspace)).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+
+    execution = api.call("CancelExecution", execution_id=id, should_compensate=False).execution
+
+    assert not execution.HasField("compensation")
+    assert shop.names() == ["reserve", "pay"]
+    with refused("FAILED_PRECONDITION", "EXECUTION_NOT_FAILED"):
+        api.call("RetryExecution", execution_id=id)
+
+
+def test_b4_what_has_completed_is_not_cancelled(api: Api):
+    id = api.start(definition("start > a; a > end")).execution.id
+    api.complete(id, "a")
+
+    with refused("FAILED_PRECONDITION", "EXECUTION_ENDED"):
+        api.call("CancelExecution", execution_id=id)
+
+
+def test_aq4_a_failure_is_made_up_for_where_the_definition_asks_for_it(api: Api, workspace, shop):
+    shop.failing.add("ship")
+    picture = "start > task_reserve; task_reserve > task_pay; task_pay > task_ship; task_ship > end"
+    id = api.start(order(workspace, picture, compensateOnFailure=True)).execution.id
+
+    execution = await_compensated(api, id)
+
+    assert status(execution) == "FAILED"
+    assert execution.error.code == "REFUSED"
+    assert shop.names()[-2:] == ["refund", "release"]
+    with refused("FAILED_PRECONDITION", "EXECUTION_COMPENSATED"):
+        api.call("RetryExecution", execution_id=id)
+
+
+def test_b2_an_error_leads_to_its_handler_with_what_it_says(api: Api, workspace, shop):
+    shop.failing.add("pay")
+    picture = "start > task_pay; task_pay > pj; task_pay > task_tell on BUSINESS; task_tell > pj; pj > end"
+    document = definition(
+        picture,
+        task_pay={"task": "pay", "taskQueue": workspace, "input": {"amount": 7}},
+        task_tell={"task": "tell", "taskQueue": workspace},
+    )
+    document["stepTransitions"][2]["input"] = {
+        "why": "{% __error__.message %}",
+        "amount": "{% __failed__.input.amount %}",
+    }
+
+    execution = api.await_end(api.start(document).execution.id)
+
+    assert status(execution) == "COMPLETED"
+    assert shop.done[-1] == ("tell", {"why": "told to", "amount": 7})
+    assert ("task_pay", 1, "FAILED") in api.runs(execution.id)
+
+
+def test_deleting_waits_for_the_end_of_a_compensation(api: Api, workspace):
+    id = api.start(order(workspace)).execution.id  # nobody works, so nothing is done yet
+    api.call("CancelExecution", execution_id=id)
+    assert json.loads(api.execution(id).input_json) == {}
+    api.call("DeleteExecution", execution_id=id)
