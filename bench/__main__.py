@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from bench import batches, counts, inline, printing, reads, simulation, starts, tasks
+from bench import batches, counts, events, inline, printing, reads, simulation, starts, tasks
 from bench.ground import Ground, ground
 from bench.measuring import Comparison
 from bench.profiling import profile
@@ -25,6 +25,7 @@ CONTESTS: dict[str, Callable[[Stage], list[Comparison]]] = {
     "tasks": tasks.measure,
     "inline": inline.measure,
     "reads": reads.measure,
+    "events": events.measure,
 }
 NAMES = [*CONTESTS, "batches", "counts", "simulation"]
 

@@ -39,6 +39,24 @@ class Waiting:
         await workflow.wait_condition(lambda: False)
 
 
+@workflow.defn(name="bench.signalled")
+class Signalled:
+    """Waits for a signal, and ends with what it says."""
+
+    def __init__(self) -> None:
+        self._payment: dict[str, Any] | None = None
+
+    @workflow.run
+    async def run(self, _input: dict[str, Any]) -> dict[str, Any] | None:
+        await workflow.wait_condition(lambda: self._payment is not None)
+        return self._payment
+
+    @workflow.signal
+    def payment(self, payment: dict[str, Any]) -> None:
+        """Take it in."""
+        self._payment = payment
+
+
 @workflow.defn(name="bench.empty")
 class Empty:
     """Has nothing to do."""
@@ -107,7 +125,7 @@ def _workflows(temporal: str) -> None:
     # The settings of Heddle's own worker, `service/temporal/worker.py`.
     parts = {
         "task_queue": QUEUE,
-        "workflows": [Waiting, Empty, Interpreter, Batch],
+        "workflows": [Waiting, Signalled, Empty, Interpreter, Batch],
         "workflow_runner": UnsandboxedWorkflowRunner(),
         "max_concurrent_workflow_tasks": 200,
         "max_concurrent_local_activities": WRITERS,

@@ -71,6 +71,17 @@ def batch(version_id: str) -> dict[str, Any]:
     return _line("A batch", [step])
 
 
+ONE_WAIT = _line(
+    "One event",
+    [
+        {
+            "id": "wait",
+            "type": "event.wait",
+            "pattern": "payment.received",
+            "condition": "__event__.payload.orderId = __context__.orderId",
+        }
+    ],
+)
 HUMAN = _line("One human step", [_human("confirm")])
 ONE_TASK = _line("One task", [_task("task1")])
 TWO_TASKS = _line("Two tasks", [_task("task1"), _task("task2")]) | {
