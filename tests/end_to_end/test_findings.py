@@ -25,11 +25,13 @@ GUIDE = definition("start > check; check > xs; xs > yes if __context__.status = 
 
 def surrounded(api: Api, case) -> Any:
     """Give the workspace what a case has around its definition; gives the definition with the ids of its children."""
-    around = case.get("surroundings", {"children": {"v1": {}}})
+    around = case.get("surroundings", {"children": {"v1": {}}, "taskDefinitions": {"y": {}}})
     if "catalogue" in around:
         api.call(
             "PutCatalogue", catalogue={"types": [type_of(key, groups) for key, groups in around["catalogue"].items()]}
         )
+    for key, task in around.get("taskDefinitions", {}).items():
+        api.call("CreateTaskDefinition", key=key, type=f"TYPE_{task.get('type', 'AUTOMATED')}")
     ids = {
         id: a_child(api, child.get("status", "PUBLISHED"), child.get("inputSchema", True)).id
         for id, child in around.get("children", {}).items()
