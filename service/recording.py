@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Literal
 
 from service.definition.plan import Json
+from service.domain.human_task import OPEN
 from service.engine.entries import Entry
-from service.engine.projecting import MISSING, StepRunChange, project
+from service.engine.projecting import MISSING, StepRunChange, TaskChange, project
 from storage import executions
 from storage.executions import Recorded
+from storage.task_rows import TaskRow
 
 
 class NotTheWriter(Exception):
@@ -69,6 +71,7 @@ def writing(
         compensation=_text(execution.compensation),
         owner=owner,
         cancelled=projection.cancelled,
+        tasks=[_task_row(projection.step_runs[name], change) for name, change in projection.tasks.items()],
     )
 
 
@@ -87,6 +90,27 @@ def _row(change: StepRunChange) -> executions.StepRunRow:
         update_time=change.update_time,
         end_time=change.end_time,
         children=change.children,
+    )
+
+
+def _task_row(run: StepRunChange, change: TaskChange) -> TaskRow:
+    settled = change.settled or {}
+    return TaskRow(
+        step_id=run.step_id,
+        visit=run.visit,
+        status=change.status,
+        opens=change.settled is not None,
+        title=settled.get("title", ""),
+        assignee=settled.get("assignee", ""),
+        roles=settled.get("roles", []),
+        groups=settled.get("groups", []),
+        priority=settled.get("priority", ""),
+        due_time=settled.get("due"),
+        completed_by=change.completed_by,
+        position=f"{run.create_time} {run.create_number:010d}",
+        create_time=run.create_time,
+        update_time=run.update_time,
+        end_time=run.end_time or (run.update_time if change.status not in OPEN else None),
     )
 
 

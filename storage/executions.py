@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from service.domain.execution import Execution, Launch, Planned
-from storage import documents, families, trigger_records
+from storage import documents, families, task_rows, trigger_records
 from storage.database import Row, query, transaction
 from storage.execution_lists import LIGHT
+from storage.task_rows import TaskRow
 
 COLUMNS = ", ".join(column.name for column in fields(Execution))
 
@@ -61,6 +62,7 @@ class Writing:
     compensation: str | None = None  # JSON; its fields replace those that are stored
     owner: Literal["CREATED"] | None = None
     cancelled: list[tuple[str, int]] = field(default_factory=list)
+    tasks: list[TaskRow] = field(default_factory=list)
 
     @property
     def first_number(self) -> int:
@@ -110,7 +112,7 @@ def add(execution: Execution, launch_state: str | None, lease: float, writing: W
     head = (
         f"{source}e AS (INSERT INTO executions ({', '.join(columns)}, launch_state, launch_after) "
         f"SELECT {', '.join(['%s'] * len(columns))}, %s, {lease_end}{' FROM p' if source else ''} "
-        f"ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written){remember}"
+        f"ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written, template_id, version_id){remember}"
     )
     recorded, recorded_values = trigger_records.started(execution)
     values = [*source_values, *values, launch_state, *lease_values, *request, *recorded_values]
@@ -159,7 +161,7 @@ def _record(writing: Writing) -> Recorded | None:
         "compensation = coalesce((coalesce(compensation::jsonb, '{}') || %s::jsonb)::text, compensation), "
         "launch_state = NULL, launch_after = NULL, launch_error = NULL "
         f"WHERE workspace = %s AND id = %s AND last_number = %s AND {owner} "
-        "RETURNING report_after IS NOT NULL AS reports)"
+        "RETURNING report_after IS NOT NULL AS reports, template_id, version_id)"
     )
     has_ended = writing.status is not None
     values = [
@@ -199,7 +201,8 @@ def reopen(writing: Writing, launch_state: str | None, lease: float) -> bool:
         "report_after = CASE WHEN %s AND parent_id IS NOT NULL THEN now() + make_interval(secs => %s) END, "
         "launch_state = %s, launch_after = CASE WHEN NOT %s THEN now() + make_interval(secs => %s) END, "
         "launch_attempts = 0, launch_error = NULL "
-        "WHERE workspace = %s AND id = %s AND last_number = %s AND status = 'FAILED' RETURNING 1 AS written)"
+        "WHERE workspace = %s AND id = %s AND last_number = %s AND status = 'FAILED' "
+        "RETURNING 1 AS written, template_id, version_id)"
     )
     ends: list[Any] = [has_ended, writing.time, has_ended, REPORT_LEASE]
     values: list[Any] = [writing.status, writing.phase, shelf.put(writing.output), writing.error, writing.last_number]
@@ -223,6 +226,9 @@ def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shel
         values += [writing.workspace, writing.execution_id]
         for run in writing.step_runs:
             values += _step_run_values(run, shelf)
+    written, task_values = task_rows.written(writing.workspace, writing.execution_id, writing.tasks)
+    parts += written
+    values += task_values
     for number, request in enumerate(writing.requests):
         parts.append(
             f"r{number} AS (INSERT INTO requests SELECT %s, %s, %s, %s, '', now() FROM e ON CONFLICT DO NOTHING)"

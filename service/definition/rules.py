@@ -478,6 +478,17 @@ _STEPS = (
         "Give the timer exactly one of the two.",
     ),
     Rule(
+        "HUMAN_TASK_VALID",
+        "STEP_INVALID",
+        "ERROR",
+        "What a human step says of whose work it is, how urgent it is, or when it is escalated, is not as it must be. "
+        "A priority is LOW, MEDIUM, HIGH or CRITICAL; a person, a role or a group has 1 to 256 characters; an "
+        "escalation needs a time, its own `after` or the step's `dueIn`. What is computed is checked when the step "
+        "opens; a wrong value fails the step.",
+        '{"id": "approve", "type": "human.confirm", "priority": "urgent"}',
+        'Write what the message asks for, such as `"priority": "HIGH"` or `"dueIn": "P3D"`.',
+    ),
+    Rule(
         "WEB_ADDRESS_VALID",
         "STEP_INVALID",
         "ERROR",

@@ -125,6 +125,37 @@ REASONS: dict[str, Reason] = {
         'step run "0197c5a0-…/verify/2" does not exist',
         "Take the id from ListStepRuns.",
     ),
+    "HUMAN_TASK_NOT_FOUND": Reason(
+        "NOT_FOUND",
+        "The workspace has no such human task. Its id is that of its step run, `<execution id>/<step id>/<visit>`.",
+        'there is no human task "0197c5a0-…/approve/2"',
+        "Take the id from ListHumanTasks.",
+    ),
+    "HUMAN_TASK_CLAIMED": Reason(
+        "FAILED_PRECONDITION",
+        "Somebody else has claimed the task; the metadata `claimed_by` says who. Nothing has changed.",
+        'cannot claim human task 0197c5a0-…/approve/1 for "ben": "ann" has claimed it',
+        "Leave it to whoever has it. ReassignHumanTask takes it away from them.",
+    ),
+    "HUMAN_TASK_ASSIGNED": Reason(
+        "FAILED_PRECONDITION",
+        "The task is assigned to another person by name; the metadata `assignee` says to whom. Nothing has changed.",
+        'cannot claim human task 0197c5a0-…/approve/1 for "ben": it is assigned to "ann"; ReassignHumanTask gives it '
+        "to another",
+        "Leave it to the assignee, or give it to another with ReassignHumanTask.",
+    ),
+    "HUMAN_TASK_NOT_CLAIMED": Reason(
+        "FAILED_PRECONDITION",
+        "A task is to be given back that nobody has claimed.",
+        'cannot release human task 0197c5a0-…/approve/1 for "ann": nobody has claimed it',
+        "Nothing is to be done: it is open to everybody who may do it.",
+    ),
+    "HUMAN_TASK_ENDED": Reason(
+        "FAILED_PRECONDITION",
+        "The task is not to be done any more: it was completed, its time ran out, or it was taken away.",
+        'cannot claim human task 0197c5a0-…/approve/1 for "ben": it is COMPLETED by "ann"',
+        "Take it off the list; GetHumanTask says what became of it.",
+    ),
     "ACTIVE_VERSION_NOT_FOUND": Reason(
         "NOT_FOUND",
         "The template has no version whose stages could be told: none is active, or the template is archived.",

@@ -7,10 +7,12 @@ An entry carries all that is needed to rebuild the engine's state (`folding.py`)
 |---|---|
 | EXECUTION_STARTED | input; waits?: one for each cancellation trigger |
 | TOKEN_ARRIVED | via: the transition on which a token now waits at a join |
-| STEP_STARTED | via: transitions whose tokens it took; status; input?; due?; wait?; children?: see `state.Family` |
-| STEP_COMPLETED | output; outcome?; taken: transitions; decisions?; variables?; event?: id; via, when it took no time |
+| STEP_STARTED | via: transitions whose tokens it took; status; input?; due?; wait?; task?; children?: a `Family` |
+| STEP_COMPLETED | output; outcome?; taken: transitions; decisions?; variables?; event?: id; completed_by?; via? |
 | STEP_FAILED | error; taken?: transitions that catch it; via, when it took no time |
-| STEP_UPDATED | status; input?; due?; wait? |
+| STEP_UPDATED | status; input?; due?; wait?; task? |
+| STEP_OVERDUE | due: when something is to happen next, or null |
+| STEP_ESCALATED | due: likewise; taken: transitions, along which further tokens go |
 | STEP_SKIPPED, STEP_CANCELLED | reason |
 | ATTEMPT_FAILED | error; due: when the next attempt begins |
 | ATTEMPT_STARTED | |
@@ -29,9 +31,14 @@ An entry carries all that is needed to rebuild the engine's state (`folding.py`)
 A wait is {pattern, keyPath?, keyValue?, lookBack?}: the events of a pattern, where there is a key only those that have
 its value (as JSON) at its path, from so many seconds ago, or from the start of the execution.
 
+A task is what a human step is to the person whose work it is: {title?, priority, assignee?, roles?, groups?, due?,
+escalate?}, the last two instants; its title stands in the input where the step has words of its own.
+
+A step run that took no time has one entry, with which it ends, and which has via.
 An entry with which a step run begins that repeats one which ended without a result also has retries: the key of that.
 An entry that ends or parks a step run whose child executions are under way has cancels: true; they are cancelled too.
 One that ends or parks a step run that waits for an event has unwaits: true. The steps of compensations have no via.
+One that ends or parks a step run that is a task has ends_task: COMPLETED, EXPIRED or WITHDRAWN.
 The first entry that came of a caller's request also has request: {id, method, digest}.
 """
 
@@ -49,6 +56,8 @@ TYPES = (
     "STEP_COMPLETED",
     "STEP_FAILED",
     "STEP_UPDATED",
+    "STEP_OVERDUE",
+    "STEP_ESCALATED",
     "STEP_SKIPPED",
     "STEP_CANCELLED",
     "ATTEMPT_FAILED",

@@ -53,6 +53,7 @@ def _step_started(state: State, entry: Entry) -> None:
         data.get("due"),
         None if children is None else Family.from_dict(children),
         data.get("wait"),
+        data.get("task"),
     )
 
 
@@ -67,6 +68,7 @@ def _step_updated(state: State, entry: Entry) -> None:
         due=data.get("due"),
         children=None if children is None else Family.from_dict(children),
         wait=data.get("wait"),
+        task=data.get("task"),
     )
     state.moves = 0
 
@@ -138,6 +140,23 @@ def _attempt_failed(state: State, entry: Entry) -> None:
     name = key(entry.step_id, entry.visit)
     state.open[name] = replace(state.open[name], due=entry.data["due"])
     state.moves = 0
+
+
+def _overdue(state: State, entry: Entry) -> None:
+    _wake_later(state, entry)
+    state.moves = 0
+
+
+def _escalated(state: State, entry: Entry) -> None:
+    """Send more tokens on their way, while the step run keeps its own."""
+    _wake_later(state, entry)
+    state.tokens.extend(entry.data["taken"])
+    state.moves = 0
+
+
+def _wake_later(state: State, entry: Entry) -> None:
+    name = key(entry.step_id, entry.visit)
+    state.open[name] = replace(state.open[name], due=entry.data["due"])
 
 
 def _attempt_started(state: State, entry: Entry) -> None:
@@ -281,6 +300,8 @@ _APPLY: dict[str, Callable[[State, Entry], Any]] = {
     "TOKEN_ARRIVED": _token_arrived,
     "STEP_STARTED": _step_started,
     "STEP_UPDATED": _step_updated,
+    "STEP_OVERDUE": _overdue,
+    "STEP_ESCALATED": _escalated,
     "STEP_COMPLETED": _step_completed,
     "STEP_FAILED": _step_failed,
     "STEP_SKIPPED": _lose,

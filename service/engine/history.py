@@ -137,6 +137,8 @@ _TELL: dict[str, Callable[[Data, Role], Told]] = {
     "TOKEN_ARRIVED": _nothing,
     "STEP_STARTED": _opened,
     "STEP_UPDATED": _opened,
+    "STEP_OVERDUE": _as("STEP_OVERDUE"),
+    "STEP_ESCALATED": _as("STEP_ESCALATED"),
     "STEP_COMPLETED": _completed,
     "STEP_FAILED": _failed,
     "STEP_SKIPPED": _as("STEP_SKIPPED", "reason"),

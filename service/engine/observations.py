@@ -102,6 +102,7 @@ class StepCompleted:
     output: Json = None
     outcome: str = ""
     request: Json = None
+    by: str = ""  # the person, where one is named
 
 
 @dataclass(frozen=True, slots=True)

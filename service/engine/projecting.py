@@ -45,6 +45,15 @@ class Wait:
 
 
 @dataclass(slots=True)
+class TaskChange:
+    """What a batch of entries says of the human task that a step run is; its times are those of the step run."""
+
+    status: str
+    settled: dict[str, Json] | None = None  # see `entries.py`, with its title; None: it was open before
+    completed_by: str = ""
+
+
+@dataclass(slots=True)
 class ExecutionChange:
     """What a batch of entries says of the execution: set when it ends, or when its compensation does."""
 
@@ -62,6 +71,7 @@ class Projection:
 
     execution: ExecutionChange = field(default_factory=ExecutionChange)
     step_runs: dict[tuple[str, int], StepRunChange] = field(default_factory=dict)
+    tasks: dict[tuple[str, int], TaskChange] = field(default_factory=dict)
     requests: list[dict[str, str]] = field(default_factory=list)
     cancelled: list[tuple[str, int]] = field(default_factory=list)  # step runs whose children are to be cancelled
     waits: dict[tuple[str, int], Wait | None] = field(default_factory=dict)  # by step and visit; None: it is closed
@@ -76,6 +86,7 @@ def project(entries: Iterable[Entry]) -> Projection:
         if entry.data.get("cancels"):
             projection.cancelled.append((entry.step_id, entry.visit))
         _project_waits(projection, entry)
+        _project_task(projection, entry)
         if entry.visit:
             _STEP[entry.type](_step_run(projection, entry), entry)
         elif entry.type in _END:
@@ -100,6 +111,18 @@ def _wait(step_id: str, visit: int, wait: dict[str, Json]) -> Wait:
     return Wait(
         step_id, visit, wait["pattern"], wait.get("keyPath", ""), wait.get("keyValue", ""), wait.get("lookBack")
     )
+
+
+def _project_task(projection: Projection, entry: Entry) -> None:
+    name = (entry.step_id, entry.visit)
+    data = entry.data
+    if task := data.get("task"):
+        title = (data.get("input") or {}).get("title")
+        projection.tasks[name] = TaskChange("OPEN", {**task, "title": title} if title else task)
+    elif status := data.get("ends_task"):
+        change = projection.tasks.setdefault(name, TaskChange(status))
+        change.status = status
+        change.completed_by = data.get("completed_by", "")
 
 
 def _step_run(projection: Projection, entry: Entry) -> StepRunChange:
@@ -161,6 +184,8 @@ def _went_on(change: StepRunChange, entry: Entry) -> None:
 _STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
     "STEP_STARTED": _started,
     "STEP_UPDATED": _started,
+    "STEP_OVERDUE": _went_on,
+    "STEP_ESCALATED": _went_on,
     "STEP_COMPLETED": _completed,
     "STEP_FAILED": _failed,
     "STEP_SKIPPED": _closed("SKIPPED"),

@@ -85,8 +85,12 @@ class Run:
         due: datetime | None = None,
         children: Family | None = None,
         wait: dict[str, Json] | None = None,
+        task: dict[str, Json] | None = None,
     ) -> None:
-        """Keep the step run open until something outside happens; `wait` says for which event (see `entries.py`)."""
+        """Keep the step run open until something outside happens.
+
+        `wait` says for which event, `task` what it is to the person whose work it is (see `entries.py`).
+        """
         data: dict[str, Json] = {"status": status}
         if input is not None:
             data["input"] = input
@@ -96,6 +100,8 @@ class Run:
             data["children"] = children.to_dict()
         if wait is not None:
             data["wait"] = wait
+        if task is not None:
+            data["task"] = task
         if visit.is_new:
             self._record("STEP_STARTED", visit, {**_origin(visit), **data})
         else:
@@ -129,6 +135,7 @@ class Run:
         data: dict[str, Json] = {"output": output, "taken": taken}
         if outcome:
             data["outcome"] = outcome
+        data.update(self._ending_task(visit.key, "COMPLETED"))
         data.update((name, value) for name, value in notes.items() if value)
         if visit.step.id in self._undoable:
             data["undoable"] = True
@@ -302,7 +309,12 @@ class Run:
         """Say in the entry that closes a step run what outside is not needed any more."""
         run = self.state.open.get(name)
         cancels = {"cancels": True} if run and run.children and not run.children.has_ended else {}
-        return cancels | self._unwaiting(name)
+        return cancels | self._unwaiting(name) | self._ending_task(name, "WITHDRAWN")
+
+    def _ending_task(self, name: str, status: str) -> dict[str, Json]:
+        """Say in the entry that closes a step run what becomes of the task that it is to a person."""
+        run = self.state.open.get(name)
+        return {"ends_task": status} if run and run.task else {}
 
     def _unwaiting(self, name: str) -> dict[str, Json]:
         run = self.state.open.get(name)

@@ -88,6 +88,7 @@ class OpenRun:
     due: str | None = None
     children: Family | None = None  # None: the step starts no executions
     wait: dict[str, Json] | None = None  # None: it waits for no event; else see `entries.py`
+    task: dict[str, Json] | None = None  # None: it is nobody's work; else see `entries.py`
 
     @property
     def key(self) -> str:
@@ -211,6 +212,8 @@ def _run_to_dict(run: OpenRun) -> dict[str, Json]:
         values["children"] = run.children.to_dict()
     else:
         del values["children"]
+    if run.task is None:
+        del values["task"]
     return values
 
 

@@ -20,6 +20,12 @@ def after_outcome(plan: Plan, step_id: str, outcome: str) -> list[str] | None:
     return named or [transition.id for transition in leaving if transition.on is None] or None
 
 
+def may_give(plan: Plan, step_id: str, outcome: str) -> bool:
+    """Tell whether a caller may end a step with this outcome: some way leads on, and not one for errors or clocks."""
+    reserved = outcome in BY_TIME and any(transition.on == outcome for transition in plan.outgoing.get(step_id, ()))
+    return not reserved and after_outcome(plan, step_id, outcome) is not None
+
+
 def outcomes(plan: Plan, step_id: str) -> list[str]:
     """The outcomes that a caller may give; empty when any will do."""
     leaving = plan.outgoing.get(step_id, ())

@@ -19,10 +19,13 @@ from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
 from service.definition.plan import Json, Plan
 from service.domain.errors import Invalid
 from service.domain.execution import Execution
+from service.domain.human_task import HumanTask
+from service.domain.json_text import InvalidJson, parse
 from service.domain.step_run import StepRun
-from service.rpc.human_messages import request_message
+from service.engine.run import MAX_OUTPUT
+from service.rpc.human_messages import is_asking, request_message
 from service.rpc.messages import time_message
-from storage import families
+from storage import families, human_tasks
 
 ROOM = 2 * 1024 * 1024
 """Bytes of step runs or ledger entries in one answer: a client takes 4 MiB, and an execution has up to 1.25 of them."""
@@ -110,7 +113,9 @@ def _instant(text: str) -> Timestamp:
 
 def step_run_messages(workspace: str, runs: Sequence[StepRun], plan: Plan) -> list[StepRunMessage]:
     """Tell step runs of one execution, with what its plan says of their steps, and with their children."""
-    messages = [_step_run_message(run, plan) for run in runs]
+    asking = [run for run in runs if is_asking(run, plan.step[run.step_id])]
+    tasks = human_tasks.open_of(workspace, asking[0].execution_id) if asking else {}
+    messages = [_step_run_message(run, plan, tasks.get((run.step_id, run.visit))) for run in runs]
     for message, run in zip(messages, runs, strict=True):
         if run.children is not None:
             message.children.CopyFrom(_children_message(workspace, run))
@@ -166,7 +171,7 @@ def portions(messages: Sequence[M]) -> Iterator[Sequence[M]]:
         yield messages[: (count := fitting(messages))]
 
 
-def _step_run_message(run: StepRun, plan: Plan) -> StepRunMessage:
+def _step_run_message(run: StepRun, plan: Plan, task: HumanTask | None) -> StepRunMessage:
     step = plan.step[run.step_id]
     message = StepRunMessage(
         id=run.id,
@@ -186,7 +191,7 @@ def _step_run_message(run: StepRun, plan: Plan) -> StepRunMessage:
     )
     if run.error is not None:
         message.error.CopyFrom(_step_error_message(json.loads(run.error)))
-    if (request := request_message(run, step)) is not None:
+    if (request := request_message(run, step, task)) is not None:
         message.request.CopyFrom(request)
     return message
 
@@ -200,6 +205,14 @@ def _step_error_message(error: Json) -> StepRunMessage.Error:
         details_json=None if details is None else json.dumps(details, ensure_ascii=False, separators=(",", ":")),
         retriable=error.get("retriable", False),
     )
+
+
+def output_of(request: Any) -> Json:
+    """Read the output with which a request completes a step; raises Invalid."""
+    try:
+        return parse(request.output_json or "null", limit=MAX_OUTPUT, field="output_json")
+    except InvalidJson as invalid:
+        raise Invalid("INVALID_JSON", str(invalid), field="output_json") from invalid
 
 
 def ledger_number(field: str, number: int) -> int:

@@ -6,21 +6,56 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from heddle.v1.execution_pb2 import Subject
 from heddle.v1.human_request_pb2 import HumanRequest
 from service.definition.plan import Step
+from service.domain.human_task import HumanTask
 from service.domain.step_run import StepRun
+from service.rpc.messages import time_message
 
 Settings = dict[str, Any]
 
 
-def request_message(run: StepRun, step: Step) -> HumanRequest | None:
-    """Tell what a step run asks of a person; None when it does not wait for one."""
-    if run.status != "WAITING" or step.type not in _REQUESTS:
+def request_message(run: StepRun, step: Step, task: HumanTask | None) -> HumanRequest | None:
+    """Tell what a step run asks of a person; None when it does not wait for one.
+
+    `task` is the human task that it is, None for one that was opened before there were any.
+    """
+    if not is_asking(run, step):
         return None
     settled = json.loads(run.input) if run.input else {}
     request = HumanRequest(title=settled.get("title", step.name), instructions=settled.get("instructions", ""))
     _REQUESTS[step.type](request, step.settings, settled)
+    if task is not None:
+        _add_task(request, task)
     return request
+
+
+def is_asking(run: StepRun, step: Step) -> bool:
+    """Tell whether a step run waits for a person."""
+    return run.status == "WAITING" and step.type in _REQUESTS
+
+
+def assignment_message(task: HumanTask) -> HumanRequest.Assignment | None:
+    """Tell whose work a task is; None when it is given to nobody in particular."""
+    if not (task.assignee or task.roles or task.groups):
+        return None
+    return HumanRequest.Assignment(assignee=task.assignee, roles=task.roles, groups=task.groups)
+
+
+def subject_message(task: HumanTask) -> Subject | None:
+    """Tell what a task's execution is about; None when it does not say."""
+    type, id = task.subject
+    return Subject(type=type, id=id) if type else None
+
+
+def _add_task(request: HumanRequest, task: HumanTask) -> None:
+    request.priority = HumanRequest.Priority.Value(f"PRIORITY_{task.priority}")
+    request.claimed_by = task.claimed_by
+    if (assignment := assignment_message(task)) is not None:
+        request.assignment.CopyFrom(assignment)
+    if task.due_time is not None:
+        request.due_time.CopyFrom(time_message(task.due_time))
 
 
 def _nothing_more(request: HumanRequest, settings: Settings, settled: Settings) -> None:

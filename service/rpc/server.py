@@ -19,6 +19,7 @@ from heddle.v1 import (
     event_service_pb2,
     execution_service_pb2,
     history_service_pb2,
+    human_task_service_pb2,
     ledger_service_pb2,
     link_service_pb2,
     stage_service_pb2,
@@ -34,6 +35,7 @@ from heddle.v1.event_definition_service_pb2_grpc import add_EventDefinitionServi
 from heddle.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from heddle.v1.execution_service_pb2_grpc import add_ExecutionServiceServicer_to_server
 from heddle.v1.history_service_pb2_grpc import add_HistoryServiceServicer_to_server
+from heddle.v1.human_task_service_pb2_grpc import add_HumanTaskServiceServicer_to_server
 from heddle.v1.ledger_service_pb2_grpc import add_LedgerServiceServicer_to_server
 from heddle.v1.link_service_pb2_grpc import add_LinkServiceServicer_to_server
 from heddle.v1.stage_service_pb2_grpc import add_StageServiceServicer_to_server
@@ -53,6 +55,7 @@ from service.rpc.event_definition_service import EventDefinitionService
 from service.rpc.event_service import EventService
 from service.rpc.execution_service import ExecutionService
 from service.rpc.history_service import HistoryService
+from service.rpc.human_task_service import HumanTaskService
 from service.rpc.ledger_service import LedgerService
 from service.rpc.link_service import LinkService
 from service.rpc.stage_service import StageService
@@ -120,6 +123,8 @@ class Server:
         executions = ExecutionService(starter, actor, self.syncer, known, watchers)
         self._add(execution_service_pb2, add_ExecutionServiceServicer_to_server, executions)
         self._add(step_service_pb2, add_StepServiceServicer_to_server, StepService(actor, known))
+        inbox = HumanTaskService(actor, known)
+        self._add(human_task_service_pb2, add_HumanTaskServiceServicer_to_server, inbox)
         self._add(ledger_service_pb2, add_LedgerServiceServicer_to_server, LedgerService())
         self._add(history_service_pb2, add_HistoryServiceServicer_to_server, HistoryService(known))
         self._add(stage_service_pb2, add_StageServiceServicer_to_server, StageService(known))

@@ -10,21 +10,19 @@ from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
 from heddle.v1.step_service_pb2_grpc import StepServiceServicer
 from service import acting
 from service.acting import Action, Actor, Request
-from service.definition.plan import Json, Plan
+from service.definition.plan import Plan
 from service.domain import fields
-from service.domain.errors import Invalid, NotFound
+from service.domain.errors import NotFound
 from service.domain.execution import Execution
-from service.domain.json_text import InvalidJson, parse
 from service.domain.step_run import StepRun, parse_id
 from service.engine.observations import StepCompleted, StepUpdated
-from service.engine.run import MAX_OUTPUT
 from service.plans import Plans
 from service.progressing import progress_of
 from service.rpc.addressing import execution_id_of
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
-from service.rpc.execution_messages import execution_message, fitting, newest_fitting, step_run_messages
+from service.rpc.execution_messages import execution_message, fitting, newest_fitting, output_of, step_run_messages
 from service.rpc.messages import target_of, value_of
 from service.rpc.paging import Page
 from service.rpc.stage_messages import step_group_message
@@ -79,7 +77,7 @@ class StepService(StepServiceServicer):
     def CompleteStep(self, request: pb.CompleteStepRequest, call: Call) -> pb.CompleteStepResponse:
         execution_id, step_id, visit = _addressed(request, call)
         outcome = fields.text("outcome", request.outcome, at_most=128)
-        action = StepCompleted(step_id, visit, _output(request.output_json), outcome)
+        action = StepCompleted(step_id, visit, output_of(request), outcome)
         execution = self._act(execution_id, action, request, call)
         return pb.CompleteStepResponse(execution=execution_message(execution), step_runs=self._runs(execution))
 
@@ -121,13 +119,6 @@ def _parts(step_run_id: str) -> tuple[str, str, int] | None:
     """Split a step run's id, written in its one way; None when it is none."""
     parts = parse_id(step_run_id)
     return parts if parts and parts[2] and "{}/{}/{}".format(*parts) == step_run_id else None
-
-
-def _output(text: str) -> Json:
-    try:
-        return parse(text or "null", limit=MAX_OUTPUT, field="output_json")
-    except InvalidJson as invalid:
-        raise Invalid("INVALID_JSON", str(invalid), field="output_json") from invalid
 
 
 def _untouched(execution: Execution, plan: Plan, step_id: str, after: int) -> list[StepRun]:

@@ -27,6 +27,7 @@ SERVICES = {
     "Step": "step_service",
     "Ledger": "ledger_service",
     "History": "history_service",
+    "HumanTask": "human_task_service",
     "Stage": "stage_service",
     "Statistics": "statistics_service",
     "TriggerRecord": "trigger_record_service",

@@ -119,6 +119,7 @@ FIELDS = {
     "StartExecution": "input_json",
     "CompleteStep": "output_json",
     "PublishEvent": "payload_json",
+    "CompleteHumanTask": "output_json",
 }
 
 
@@ -133,7 +134,7 @@ def test_a_document_that_is_no_strict_json_is_refused_with_the_place(place, requ
     assert says in told.message
 
 
-@pytest.mark.parametrize("request_", [name for name in FIELDS if name != "CompleteStep"])
+@pytest.mark.parametrize("request_", [name for name in FIELDS if not name.startswith("Complete")])
 @pytest.mark.parametrize("text", ["[]", "null", '"x"', "1", "true"])
 def test_a_definition_and_an_input_are_objects(place, request_, text):
     told = refusal(place, request_, "INVALID_ARGUMENT", "INVALID_JSON", FIELDS[request_], **{FIELDS[request_]: text})
@@ -194,6 +195,7 @@ REASONS = {
     "link_id": "LINK_NOT_FOUND",
     "entity": "LINK_NOT_FOUND",
     "execution_id": "EXECUTION_NOT_FOUND",
+    "human_task_id": "HUMAN_TASK_NOT_FOUND",
     "step_id": "STEP_NOT_FOUND",
     "event_id": "EVENT_NOT_FOUND",
     "event_definition_id": "EVENT_DEFINITION_NOT_FOUND",
@@ -472,6 +474,8 @@ FILTERS = {
     "ListHistoryEvents": {"execution_id": "$family"},
     "ListEvents": {"pattern": "order.*"},
     "ListEventDefinitions": {"pattern": "order.*"},
+    "ListHumanTasks": {"roles": ["any"]},
+    "ListHumanTaskActions": {"human_task_id": "$execution/a/1"},
 }
 
 

@@ -102,7 +102,7 @@ def named(field: str, theirs: World) -> tuple[Any, Any]:
         return {"type": "PRODUCT", "id": ABROAD}, {"type": "PRODUCT", "id": NOWHERE}
     if field == "template_key":
         return ABROAD, NOWHERE
-    if field == "step_run_id":
+    if field in ("step_run_id", "human_task_id"):
         return f"{theirs['execution']}/a/1", f"{MISSING}/a/1"
     return theirs[KINDS[field]], MISSING
 

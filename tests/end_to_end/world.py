@@ -98,6 +98,13 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "UpdateStep": {"execution_id": "$execution", "step_id": "a", "status": "STATUS_DISABLED"},
     "UpdateStep by run": {"step_run_id": "$execution/a/1", "status": "STATUS_DISABLED"},
     "ListLedgerEntries": {"execution_id": "$execution"},
+    "ListHumanTasks": {},
+    "GetHumanTask": {"human_task_id": "$execution/a/1"},
+    "ListHumanTaskActions": {"human_task_id": "$claimed/a/1"},
+    "ClaimHumanTask": {"human_task_id": "$execution/a/1", "actor": "ann"},
+    "ReleaseHumanTask": {"human_task_id": "$claimed/a/1", "actor": "ann"},
+    "ReassignHumanTask": {"human_task_id": "$execution/a/1", "assignee": "ben", "actor": "ann"},
+    "CompleteHumanTask": {"human_task_id": "$execution/a/1", "actor": "ann", "output_json": '{"ok": true}'},
     "ListHistoryEvents": {"execution_id": "$execution"},
     "GetStepGroups": {"execution_id": "$execution"},
     "GetTemplateStages": {"template_id": "$template"},
@@ -178,6 +185,8 @@ def build(api: Api) -> World:
     api.call("CancelExecution", execution_id=ended[1])
     subject = {"type": "CASE", "id": "world"}
     execution = api.call("StartExecution", version_id=version, input_json=INPUT, subject=subject).execution.id
+    claimed = api.call("StartExecution", version_id=spare, input_json="{}").execution.id
+    api.call("ClaimHumanTask", human_task_id=f"{claimed}/a/1", actor="ann")
     failed = api.start(FAILING).execution.id
     family = api.start(family_of(spare)).execution.id
     await_children(api, family)
@@ -205,6 +214,7 @@ def build(api: Api) -> World:
         "completed": ended[0],
         "cancelled": ended[1],
         "execution": execution,
+        "claimed": claimed,
         "failed": failed,
         "family": family,
     }

@@ -25,6 +25,8 @@ TABLE = [
     ("STEP_STARTED", {"via": ["t1"], "status": "DISABLED"}, [("STEP_DISABLED", {})]),
     ("STEP_UPDATED", {"status": "DISABLED"}, [("STEP_DISABLED", {})]),
     ("STEP_UPDATED", {"status": "RUNNING", "input": 7}, [("STEP_STARTED", {"input": 7})]),
+    ("STEP_OVERDUE", {"due": None}, [("STEP_OVERDUE", {})]),
+    ("STEP_ESCALATED", {"due": None, "taken": ["t1"]}, [("STEP_ESCALATED", {})]),
     ("STEP_COMPLETED", {"output": 1, "taken": []}, [("STEP_COMPLETED", {"output": 1})]),
     ("STEP_COMPLETED", {"output": None, "taken": [], "outcome": "OK"}, [("STEP_COMPLETED", {"outcome": "OK"})]),
     (
@@ -76,6 +78,7 @@ TABLE = [
     ),
 ]
 
+NO_COMPENSATION = ("STEP_OVERDUE", "STEP_ESCALATED")
 KINDS = set(HistoryEvent.Type.keys())
 
 
@@ -95,7 +98,7 @@ def test_every_type_of_entry_is_told():
 @pytest.mark.parametrize("role", [Role.STEP, Role.COMPENSATION])
 @pytest.mark.parametrize(("type", "data", "expected"), TABLE)
 def test_every_event_has_its_type_in_the_api(type, data, expected, role):
-    if role is Role.COMPENSATION and not type.startswith(("STEP_", "ATTEMPT_")):
+    if role is Role.COMPENSATION and (not type.startswith(("STEP_", "ATTEMPT_")) or type in NO_COMPENSATION):
         return
     for told_type, _ in told(Entry(3, "2026-01-01T00:00:00Z", type, "a", 1, 1, data), role):
         if role is Role.STEP or told_type.startswith("COMPENSATION"):

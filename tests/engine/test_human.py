@@ -52,7 +52,7 @@ def test_a_plain_confirmation_is_opened_as_it_always_was():
 
     assert player.state.open["a/1"].input is None
     assert [entry.data for entry in player.entries if entry.type == "STEP_STARTED"] == [
-        {"via": ["start>a"], "status": "WAITING"}
+        {"via": ["start>a"], "status": "WAITING", "task": {"title": "a", "priority": "MEDIUM"}}
     ]
 
 

@@ -160,6 +160,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED: the call took longer than it may. It may still have had its effect; send the request again."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 81
     """INTERNAL: a fault of the service. The metadata has an `incident` that its log can be searched for."""
+    ERROR_REASON_HUMAN_TASK_NOT_FOUND: _ErrorReason.ValueType  # 140
+    """NOT_FOUND: the workspace has no such human task."""
+    ERROR_REASON_HUMAN_TASK_CLAIMED: _ErrorReason.ValueType  # 141
+    """FAILED_PRECONDITION: somebody else has claimed the task."""
+    ERROR_REASON_HUMAN_TASK_ASSIGNED: _ErrorReason.ValueType  # 142
+    """FAILED_PRECONDITION: the task is assigned to another person."""
+    ERROR_REASON_HUMAN_TASK_NOT_CLAIMED: _ErrorReason.ValueType  # 143
+    """FAILED_PRECONDITION: nobody has claimed the task."""
+    ERROR_REASON_HUMAN_TASK_ENDED: _ErrorReason.ValueType  # 144
+    """FAILED_PRECONDITION: the task is not to be done any more."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Every error carries a google.rpc.ErrorInfo with domain "heddle" and a reason: the name of one
@@ -306,4 +316,14 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 80
 """DEADLINE_EXCEEDED: the call took longer than it may. It may still have had its effect; send the request again."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 81
 """INTERNAL: a fault of the service. The metadata has an `incident` that its log can be searched for."""
+ERROR_REASON_HUMAN_TASK_NOT_FOUND: ErrorReason.ValueType  # 140
+"""NOT_FOUND: the workspace has no such human task."""
+ERROR_REASON_HUMAN_TASK_CLAIMED: ErrorReason.ValueType  # 141
+"""FAILED_PRECONDITION: somebody else has claimed the task."""
+ERROR_REASON_HUMAN_TASK_ASSIGNED: ErrorReason.ValueType  # 142
+"""FAILED_PRECONDITION: the task is assigned to another person."""
+ERROR_REASON_HUMAN_TASK_NOT_CLAIMED: ErrorReason.ValueType  # 143
+"""FAILED_PRECONDITION: nobody has claimed the task."""
+ERROR_REASON_HUMAN_TASK_ENDED: ErrorReason.ValueType  # 144
+"""FAILED_PRECONDITION: the task is not to be done any more."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -6,7 +6,9 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -23,6 +25,37 @@ class HumanRequest(_message.Message):
     """What a step asks of a person. It is settled when the step opens and stays the same while it is open."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Priority:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[HumanRequest._Priority.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PRIORITY_UNSPECIFIED: HumanRequest._Priority.ValueType  # 0
+        """Never sent."""
+        PRIORITY_LOW: HumanRequest._Priority.ValueType  # 1
+        """It can wait."""
+        PRIORITY_MEDIUM: HumanRequest._Priority.ValueType  # 2
+        """As most things."""
+        PRIORITY_HIGH: HumanRequest._Priority.ValueType  # 3
+        """Before most things."""
+        PRIORITY_CRITICAL: HumanRequest._Priority.ValueType  # 4
+        """Before everything."""
+
+    class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+        """How urgent it is."""
+
+    PRIORITY_UNSPECIFIED: HumanRequest.Priority.ValueType  # 0
+    """Never sent."""
+    PRIORITY_LOW: HumanRequest.Priority.ValueType  # 1
+    """It can wait."""
+    PRIORITY_MEDIUM: HumanRequest.Priority.ValueType  # 2
+    """As most things."""
+    PRIORITY_HIGH: HumanRequest.Priority.ValueType  # 3
+    """Before most things."""
+    PRIORITY_CRITICAL: HumanRequest.Priority.ValueType  # 4
+    """Before everything."""
 
     @_typing.final
     class Form(_message.Message):
@@ -146,15 +179,55 @@ class HumanRequest(_message.Message):
         _WhichOneofArgType__max_size_bytes: _TypeAlias = _typing.Literal["_max_size_bytes", b"_max_size_bytes"]  # noqa: Y015
         def WhichOneof(self, oneof_group: _WhichOneofArgType__max_size_bytes) -> _WhichOneofReturnType__max_size_bytes | None: ...
 
+    @_typing.final
+    class Assignment(_message.Message):
+        """Whose work it is: the person named, any holder of one of the roles, any member of one of the groups."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ASSIGNEE_FIELD_NUMBER: _builtins.int
+        ROLES_FIELD_NUMBER: _builtins.int
+        GROUPS_FIELD_NUMBER: _builtins.int
+        assignee: _builtins.str
+        """The person who is to do it; empty when nobody is named."""
+        @_builtins.property
+        def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Roles, any holder of which may do it."""
+
+        @_builtins.property
+        def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Groups, any member of which may do it."""
+
+        def __init__(
+            self,
+            *,
+            assignee: _builtins.str = ...,
+            roles: _abc.Iterable[_builtins.str] | None = ...,
+            groups: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["assignee", b"assignee", "groups", b"groups", "roles", b"roles"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TITLE_FIELD_NUMBER: _builtins.int
     INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
     REDIRECT_FIELD_NUMBER: _builtins.int
     UPLOAD_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    CLAIMED_BY_FIELD_NUMBER: _builtins.int
     title: _builtins.str
     """What the person reads first."""
     instructions: _builtins.str
     """What the person is to do; often empty."""
+    priority: Global___HumanRequest.Priority.ValueType
+    """How urgent it is."""
+    claimed_by: _builtins.str
+    """Who has claimed it; empty when nobody has."""
     @_builtins.property
     def form(self) -> Global___HumanRequest.Form:
         """For a human.form."""
@@ -167,6 +240,14 @@ class HumanRequest(_message.Message):
     def upload(self) -> Global___HumanRequest.Upload:
         """For a human.doc_upload."""
 
+    @_builtins.property
+    def assignment(self) -> Global___HumanRequest.Assignment:
+        """Whose work it is; absent when it is given to nobody in particular."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """By when it is to be done; absent when it is never due."""
+
     def __init__(
         self,
         *,
@@ -175,10 +256,14 @@ class HumanRequest(_message.Message):
         form: Global___HumanRequest.Form | None = ...,
         redirect: Global___HumanRequest.Redirect | None = ...,
         upload: Global___HumanRequest.Upload | None = ...,
+        assignment: Global___HumanRequest.Assignment | None = ...,
+        priority: Global___HumanRequest.Priority.ValueType = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        claimed_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "kind", b"kind", "redirect", b"redirect", "upload", b"upload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "due_time", b"due_time", "form", b"form", "kind", b"kind", "redirect", b"redirect", "upload", b"upload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "instructions", b"instructions", "kind", b"kind", "redirect", b"redirect", "title", b"title", "upload", b"upload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "claimed_by", b"claimed_by", "due_time", b"due_time", "form", b"form", "instructions", b"instructions", "kind", b"kind", "priority", b"priority", "redirect", b"redirect", "title", b"title", "upload", b"upload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["form", "redirect", "upload"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cheddle/v1/ledger_entry.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x05\n\x0bLedgerEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04type\x18\x03 \x01(\x0e\x32\x1b.heddle.v1.LedgerEntry.Type\x12\x0f\n\x07step_id\x18\x04 \x01(\t\x12\r\n\x05visit\x18\x05 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x11\n\tdata_json\x18\x07 \x01(\t\"\xb9\x04\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TYPE_EXECUTION_STARTED\x10\x01\x12\x15\n\x11TYPE_STEP_STARTED\x10\x02\x12\x16\n\x12TYPE_TOKEN_ARRIVED\x10\x03\x12\x17\n\x13TYPE_STEP_COMPLETED\x10\x04\x12\x14\n\x10TYPE_STEP_FAILED\x10\x05\x12\x15\n\x11TYPE_STEP_UPDATED\x10\x06\x12\x15\n\x11TYPE_STEP_SKIPPED\x10\x07\x12\x17\n\x13TYPE_STEP_CANCELLED\x10\x08\x12\x17\n\x13TYPE_ATTEMPT_FAILED\x10\t\x12\x18\n\x14TYPE_ATTEMPT_STARTED\x10\n\x12\x1c\n\x18TYPE_EXECUTION_COMPLETED\x10\x0b\x12\x19\n\x15TYPE_EXECUTION_FAILED\x10\x0c\x12\x1c\n\x18TYPE_EXECUTION_CANCELLED\x10\r\x12\x1a\n\x16TYPE_EXECUTION_RETRIED\x10\x0e\x12\x15\n\x11TYPE_DATA_FETCHED\x10\x0f\x12\x19\n\x15TYPE_CHILDREN_PLANNED\x10\x10\x12\x19\n\x15TYPE_CHILDREN_STARTED\x10\x11\x12\x14\n\x10TYPE_CHILD_ENDED\x10\x12\x12\x15\n\x11TYPE_WAIT_CHANGED\x10\x13\x12\x1a\n\x16TYPE_VARIABLES_CHANGED\x10\x14\x12\x1e\n\x1aTYPE_EXECUTION_COMPENSATED\x10\x15\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cheddle/v1/ledger_entry.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x06\n\x0bLedgerEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x04type\x18\x03 \x01(\x0e\x32\x1b.heddle.v1.LedgerEntry.Type\x12\x0f\n\x07step_id\x18\x04 \x01(\t\x12\r\n\x05visit\x18\x05 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x11\n\tdata_json\x18\x07 \x01(\t\"\xe9\x04\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TYPE_EXECUTION_STARTED\x10\x01\x12\x15\n\x11TYPE_STEP_STARTED\x10\x02\x12\x16\n\x12TYPE_TOKEN_ARRIVED\x10\x03\x12\x17\n\x13TYPE_STEP_COMPLETED\x10\x04\x12\x14\n\x10TYPE_STEP_FAILED\x10\x05\x12\x15\n\x11TYPE_STEP_UPDATED\x10\x06\x12\x15\n\x11TYPE_STEP_SKIPPED\x10\x07\x12\x17\n\x13TYPE_STEP_CANCELLED\x10\x08\x12\x17\n\x13TYPE_ATTEMPT_FAILED\x10\t\x12\x18\n\x14TYPE_ATTEMPT_STARTED\x10\n\x12\x1c\n\x18TYPE_EXECUTION_COMPLETED\x10\x0b\x12\x19\n\x15TYPE_EXECUTION_FAILED\x10\x0c\x12\x1c\n\x18TYPE_EXECUTION_CANCELLED\x10\r\x12\x1a\n\x16TYPE_EXECUTION_RETRIED\x10\x0e\x12\x15\n\x11TYPE_DATA_FETCHED\x10\x0f\x12\x19\n\x15TYPE_CHILDREN_PLANNED\x10\x10\x12\x19\n\x15TYPE_CHILDREN_STARTED\x10\x11\x12\x14\n\x10TYPE_CHILD_ENDED\x10\x12\x12\x15\n\x11TYPE_WAIT_CHANGED\x10\x13\x12\x1a\n\x16TYPE_VARIABLES_CHANGED\x10\x14\x12\x1e\n\x1aTYPE_EXECUTION_COMPENSATED\x10\x15\x12\x15\n\x11TYPE_STEP_OVERDUE\x10\x16\x12\x17\n\x13TYPE_STEP_ESCALATED\x10\x17\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'heddle.v1.ledger_entry_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LEDGERENTRY']._serialized_start=77
-  _globals['_LEDGERENTRY']._serialized_end=831
+  _globals['_LEDGERENTRY']._serialized_end=879
   _globals['_LEDGERENTRY_TYPE']._serialized_start=262
-  _globals['_LEDGERENTRY_TYPE']._serialized_end=831
+  _globals['_LEDGERENTRY_TYPE']._serialized_end=879
 # @@protoc_insertion_point(module_scope)

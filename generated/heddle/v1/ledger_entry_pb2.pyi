@@ -74,6 +74,10 @@ class LedgerEntry(_message.Message):
         """Somebody outside set variables."""
         TYPE_EXECUTION_COMPENSATED: LedgerEntry._Type.ValueType  # 21
         """What the execution did has been made up for, as far as it went."""
+        TYPE_STEP_OVERDUE: LedgerEntry._Type.ValueType  # 22
+        """A human step has passed its due time and waits on."""
+        TYPE_STEP_ESCALATED: LedgerEntry._Type.ValueType  # 23
+        """A human step was escalated: tokens went along its transitions on ESCALATED, and it waits on."""
 
     class Type(_Type, metaclass=_TypeEnumTypeWrapper):
         """What kind of thing happened."""
@@ -122,6 +126,10 @@ class LedgerEntry(_message.Message):
     """Somebody outside set variables."""
     TYPE_EXECUTION_COMPENSATED: LedgerEntry.Type.ValueType  # 21
     """What the execution did has been made up for, as far as it went."""
+    TYPE_STEP_OVERDUE: LedgerEntry.Type.ValueType  # 22
+    """A human step has passed its due time and waits on."""
+    TYPE_STEP_ESCALATED: LedgerEntry.Type.ValueType  # 23
+    """A human step was escalated: tokens went along its transitions on ESCALATED, and it waits on."""
 
     NUMBER_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from service.definition import web_addresses
 from service.definition.rules import Finding, finding
+from service.definition.steps import assigning
 from service.definition.steps.kind import Kind, Settings
 from service.definition.steps.written import expression
 from service.domain.json_text import Json
@@ -23,11 +24,13 @@ _TEMPLATE: Json = {
     "required": ["src"],
 }
 _WORDS: dict[str, Json] = {
+    **assigning.PROPERTIES,
     "title": _TEMPLATE
     | {"description": "What the person reads first: text or {% jsonata %}. The step's name when absent."},
     "instructions": _TEMPLATE | {"description": "What the person is to do: text or {% jsonata %}."},
 }
 _TEXTS = ("title", "instructions")
+_TEMPLATES = (*_TEXTS, *assigning.TEMPLATES)
 
 _MIME_TYPE = r"^[A-Za-z0-9_.+-]+/([A-Za-z0-9_.+-]+|\*)$"
 _DOCUMENT: Json = {
@@ -60,9 +63,9 @@ _DOCUMENT: Json = {
 }
 
 
-def _texts(step: Settings) -> Settings:
+def _settled(step: Settings) -> Settings:
     """Bring what may be an expression into one form: `url` is the text itself, `urlExpression` computes it."""
-    settings: Settings = {}
+    settings = assigning.compiled(step)
     for name in (*_TEXTS, "url"):
         if name not in step:
             continue
@@ -73,7 +76,7 @@ def _texts(step: Settings) -> Settings:
 
 def _form(step: Settings) -> Settings:
     """Keep what a form is drawn from as text: the order of its fields is lost where a plan sorts names."""
-    settings = _texts(step) | {"formSchemaJson": _text(step["formSchema"])}
+    settings = _settled(step) | {"formSchemaJson": _text(step["formSchema"])}
     return settings if step.get("formUi") is None else settings | {"formUiJson": _text(step["formUi"])}
 
 
@@ -82,11 +85,12 @@ def _text(value: Json) -> str:
 
 
 def _redirect(step: Settings) -> Settings:
-    return _texts(step) | {"expectReturn": step.get("expectReturn", True)}
+    return _settled(step) | {"expectReturn": step.get("expectReturn", True)}
 
 
 def _check_redirect(step: Settings, pointer: str) -> Iterator[Finding]:
     """Check an address that is fixed; one that is computed is checked when the step opens."""
+    yield from assigning.findings(step, pointer)
     url = step.get("url")
     if isinstance(url, str) and expression(url) is None and (problem := web_addresses.problem(url)):
         yield finding("WEB_ADDRESS_VALID", problem, f"{pointer}/url")
@@ -94,7 +98,7 @@ def _check_redirect(step: Settings, pointer: str) -> Iterator[Finding]:
 
 def _documents(step: Settings) -> Settings:
     accepted = [_document(document) for document in step["acceptedDocuments"]]
-    return _texts(step) | {"acceptedDocuments": accepted}
+    return _settled(step) | {"acceptedDocuments": accepted}
 
 
 def _document(written: Json) -> Json:
@@ -111,6 +115,7 @@ def _document(written: Json) -> Json:
 
 
 def _check_documents(step: Settings, pointer: str) -> Iterator[Finding]:
+    yield from assigning.findings(step, pointer)
     accepted = step.get("acceptedDocuments")
     first: dict[str, str] = {}
     for number, document in enumerate(accepted if isinstance(accepted, list) else ()):
@@ -126,8 +131,9 @@ def _check_documents(step: Settings, pointer: str) -> Iterator[Finding]:
 CONFIRM = Kind(
     name="human.confirm",
     properties=_WORDS,
-    templates=_TEXTS,
-    compile=_texts,
+    templates=_TEMPLATES,
+    compile=_settled,
+    check=assigning.findings,
     is_human=True,
 )
 FORM = Kind(
@@ -141,9 +147,10 @@ FORM = Kind(
         "formUi": {"description": "How the form is to look, for whoever draws it; kept and handed on."},
     },
     required=("formSchema",),
-    templates=_TEXTS,
+    templates=_TEMPLATES,
     schemas=("formSchema",),
     compile=_form,
+    check=assigning.findings,
     is_human=True,
 )
 URL_REDIRECT = Kind(
@@ -163,7 +170,7 @@ URL_REDIRECT = Kind(
         },
     },
     required=("url",),
-    templates=(*_TEXTS, "url"),
+    templates=(*_TEMPLATES, "url"),
     compile=_redirect,
     check=_check_redirect,
     is_human=True,
@@ -181,7 +188,7 @@ DOC_UPLOAD = Kind(
         }
     },
     required=("acceptedDocuments",),
-    templates=_TEXTS,
+    templates=_TEMPLATES,
     compile=_documents,
     check=_check_documents,
     is_human=True,

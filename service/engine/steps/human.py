@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from service.definition import web_addresses
 from service.definition.expressions import UNDEFINED, ExpressionError, evaluate
@@ -11,9 +12,12 @@ from service.definition.plan import Json, Step
 from service.definition.schemas import Violation, violations
 from service.definition.task_definitions import INPUT
 from service.engine import ways
-from service.engine.observations import StepCompleted
+from service.engine.commands import SetTimer, Withdraw
+from service.engine.observations import StepCompleted, TimerFired
 from service.engine.run import Refused, Run, Visit, describe, unstorable
-from service.engine.steps import contracts, documents
+from service.engine.state import OpenRun
+from service.engine.steps import assigning, contracts, documents
+from service.engine.steps.assigning import Unfit
 from service.engine.steps.kind import Kind
 
 MAX_TITLE = 1_000
@@ -23,10 +27,6 @@ MAX_INSTRUCTIONS = 16_000
 """Characters of what a person is told to do."""
 
 Check = Callable[[Step, Json], list[Violation]]
-
-
-class _Unfit(Exception):
-    """What a person would be shown is not what it should be."""
 
 
 def _open(run: Run, visit: Visit) -> None:
@@ -43,12 +43,15 @@ def _open(run: Run, visit: Visit) -> None:
         asked = _asked(run, step, scope)
         if given is not None:
             asked["input"] = given.input
+        task = assigning.settle(run, step) | ({} if "title" in asked else {"title": step.name})
+        if problem := unstorable([asked, task]):
+            raise Unfit(f"what it asks for is not JSON: {problem}")
     except ExpressionError as error:
         run.fail(visit, "EXPRESSION_FAILED", describe(error, f"step {step.id}"))
-    except _Unfit as unfit:
+    except Unfit as unfit:
         run.fail(visit, "HUMAN_STEP_INVALID", f"step {step.id}: {unfit}")
     else:
-        run.wait(visit, "WAITING", input=asked or None)
+        run.wait(visit, "WAITING", input=asked or None, due=assigning.alarm(task), task=task)
 
 
 def _asked(run: Run, step: Step, scope: Mapping[str, Json]) -> dict[str, Json]:
@@ -58,18 +61,16 @@ def _asked(run: Run, step: Step, scope: Mapping[str, Json]) -> dict[str, Json]:
         if (text := _text(run, step, name, scope)) is None:
             continue
         if not isinstance(text, str):
-            raise _Unfit(f"its {name} must be a text")
+            raise Unfit(f"its {name} must be a text")
         if len(text) > most:
-            raise _Unfit(f"its {name} has {len(text):,} characters, at most {most:,} are allowed")
+            raise Unfit(f"its {name} has {len(text):,} characters, at most {most:,} are allowed")
         asked[name] = text
     if step.type == "human.url_redirect":
         asked["url"] = _text(run, step, "url", scope)
         if problem := web_addresses.problem(asked["url"]):
-            raise _Unfit(f"its url: {problem}")
+            raise Unfit(f"its url: {problem}")
     if step.type != "human.confirm":
         asked.setdefault("title", step.name)
-    if problem := unstorable(asked):
-        raise _Unfit(f"what it asks for is not JSON: {problem}")
     return asked
 
 
@@ -89,15 +90,16 @@ def _completing(check: Check) -> Callable[[Run, Visit, StepCompleted], None]:
             raise _refusal(step, list(dict.fromkeys(found)))
         if problem := run.too_large(step.id, completion.output):
             raise Refused("OUTPUT_INVALID", problem, step_id=step.id)
-        run.complete(visit, completion.output, outcome=completion.outcome)
+        _silence(run, visit)
+        run.complete(visit, completion.output, outcome=completion.outcome, completed_by=completion.by)
 
     return complete
 
 
 def _check_outcome(run: Run, step: Step, outcome: str) -> None:
     """Let nobody end a step with an outcome that leads nowhere."""
-    if ways.after_outcome(run.plan, step.id, outcome) is None:
-        allowed = ", ".join(ways.outcomes(run.plan, step.id))
+    if not ways.may_give(run.plan, step.id, outcome):
+        allowed = ", ".join(ways.outcomes(run.plan, step.id)) or "any other"
         given = f"the outcome {outcome!r}" if outcome else "no outcome"
         raise Refused(
             "OUTCOME_NOT_ALLOWED",
@@ -128,8 +130,42 @@ def _documents(step: Step, output: Json) -> list[Violation]:
     return documents.check(step.settings["acceptedDocuments"], output) + contracts.output_violations(step, output)
 
 
+def _alarm(run: Run, visit: Visit, fired: TimerFired) -> None:
+    """Escalate the task, note that it is overdue, or take it away, as the definition has it for the instant."""
+    opened = run.state.open[visit.key]
+    task, instant = opened.task or {}, opened.due
+    following = assigning.alarm(task, after=instant)
+    due = following.isoformat() if following else None
+    if instant == task.get("escalate", task.get("due")):
+        taken = [transition.id for transition in run.plan.outgoing[visit.step.id] if transition.on == "ESCALATED"]
+        if taken:
+            run.note("STEP_ESCALATED", visit, due=due, taken=taken)
+    if instant == task.get("due"):
+        expiring = [transition.id for transition in run.plan.outgoing[visit.step.id] if transition.on == "TIMEOUT"]
+        if expiring:
+            run.complete(visit, outcome="TIMEOUT", taken=expiring, ends_task="EXPIRED")
+        else:
+            run.note("STEP_OVERDUE", visit, due=due)
+
+
+def _silence(run: Run, visit: Visit) -> None:
+    """Give up the timer of a task that ends before its time."""
+    opened = run.state.open.get(visit.key)
+    if opened is not None and opened.due:
+        run.commands.append(Withdraw(visit.key))
+
+
+def _command(step: Step, run: OpenRun) -> SetTimer | None:
+    return SetTimer(run.key, datetime.fromisoformat(run.due)) if run.due else None
+
+
 def _kind(check: Check) -> Kind:
-    return Kind(enter=_open, hears={StepCompleted: _completing(check)}, waits_for="WAITING_FOR_INPUT")
+    return Kind(
+        enter=_open,
+        command=_command,
+        hears={StepCompleted: _completing(check), TimerFired: _alarm},
+        waits_for="WAITING_FOR_INPUT",
+    )
 
 
 CONFIRM = _kind(contracts.output_violations)

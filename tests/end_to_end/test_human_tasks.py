@@ -1,0 +1,124 @@
+"""Human tasks on real Temporal: who completes them, and what becomes of them in time."""
+
+from __future__ import annotations
+
+import json
+
+from heddle.v1.human_task_pb2 import HumanTask
+from tests.end_to_end.api import refused, status
+from tests.end_to_end.definitions import definition
+
+APPROVAL = definition(
+    "start > a; a > b; b > end",
+    name="Approval",
+    a={"assignment": {"roles": ["legal"]}, "outputSchema": {"type": "object", "required": ["ok"]}},
+)
+
+
+def task(api, id):
+    return api.call("GetHumanTask", human_task_id=id).human_task
+
+
+def stands(task):
+    return HumanTask.Status.Name(task.status).removeprefix("STATUS_")
+
+
+def complete(api, id, actor, output=None, **fields):
+    return api.call("CompleteHumanTask", human_task_id=id, actor=actor, output_json=json.dumps(output), **fields)
+
+
+def completions(api, id):
+    return [entry["data"].get("completed_by") for entry in api.ledger(id) if entry["type"] == "STEP_COMPLETED"]
+
+
+def test_whoever_has_claimed_a_task_completes_it_and_stands_in_the_ledger(api):
+    execution = api.start(APPROVAL).execution.id
+    id = f"{execution}/a/1"
+    api.call("ClaimHumanTask", human_task_id=id, actor="ann")
+    with refused("FAILED_PRECONDITION", "HUMAN_TASK_CLAIMED") as refusals:
+        complete(api, id, "ben", {"ok": True})
+    assert refusals[0].facts["claimed_by"] == "ann"
+    with refused("INVALID_ARGUMENT", "OUTPUT_INVALID"):
+        complete(api, id, "ann", {})
+    assert stands(task(api, id)) == "CLAIMED"
+
+    answer = complete(api, id, "ann", {"ok": True}, outcome="APPROVED", request_id="done")
+
+    assert (stands(answer.human_task), answer.human_task.completed_by) == ("COMPLETED", "ann")
+    assert answer.human_task.HasField("end_time")
+    assert not answer.human_task.HasField("request")
+    assert [(run.step_id, status(run)) for run in answer.step_runs][1:] == [("a", "COMPLETED"), ("b", "WAITING")]
+    assert completions(api, execution) == [None, "ann"]
+    assert complete(api, id, "ann", {"ok": True}, outcome="APPROVED", request_id="done") == answer
+    assert complete(api, id, "ann", {"ok": True}, outcome="APPROVED").human_task == answer.human_task
+    for method in ("ClaimHumanTask", "ReleaseHumanTask", "ReassignHumanTask"):
+        with refused("FAILED_PRECONDITION", "HUMAN_TASK_ENDED"):
+            api.call(method, human_task_id=id, actor="ann")
+    assert [one.id for one in api.call("ListHumanTasks").human_tasks] == [f"{execution}/b/1"]
+    done = api.call("ListHumanTasks", statuses=["STATUS_COMPLETED"], roles=["legal"]).human_tasks
+    assert [one.id for one in done] == [id]
+    found = api.call("ListHumanTaskActions", human_task_id=id).actions
+    assert [(one.action, one.actor) for one in found] == [(1, ""), (2, "ann"), (5, "ann")]
+
+
+def test_what_nobody_has_claimed_anybody_completes(api):
+    execution = api.start(APPROVAL).execution.id
+
+    assert complete(api, f"{execution}/a/1", "ben", {"ok": 1}).human_task.completed_by == "ben"
+
+
+def test_a_system_completes_a_claimed_task_by_its_step(api):
+    execution = api.start(APPROVAL).execution.id
+    api.call("ClaimHumanTask", human_task_id=f"{execution}/a/1", actor="ann")
+
+    api.complete(execution, "a", {"ok": True})
+
+    found = task(api, f"{execution}/a/1")
+    assert (stands(found), found.completed_by, found.claimed_by) == ("COMPLETED", "", "ann")
+
+
+def test_a_cancelled_execution_withdraws_its_tasks(api):
+    execution = api.start(APPROVAL).execution.id
+
+    api.call("CancelExecution", execution_id=execution)
+
+    assert stands(task(api, f"{execution}/a/1")) == "WITHDRAWN"
+    assert not api.call("ListHumanTasks").human_tasks
+
+
+def test_a_task_that_is_switched_off_and_on_again_keeps_who_has_it(api):
+    execution = api.start(APPROVAL).execution.id
+    id = f"{execution}/a/1"
+    api.call("ClaimHumanTask", human_task_id=id, actor="ann")
+
+    api.call("UpdateStep", execution_id=execution, step_id="a", status="STATUS_DISABLED")
+    assert stands(task(api, id)) == "WITHDRAWN"
+    api.call("UpdateStep", execution_id=execution, step_id="a", status="STATUS_RUNNING")
+
+    found = task(api, id)
+    assert (stands(found), found.claimed_by, found.HasField("end_time")) == ("CLAIMED", "ann", False)
+    assert [one.id for one in api.call("ListHumanTasks", roles=["legal"]).human_tasks] == [id]
+    assert [one.action for one in api.call("ListHumanTaskActions", human_task_id=id).actions] == [1, 2, 7, 1]
+    complete(api, id, "ann", {"ok": True})
+
+
+def test_a_task_that_is_due_is_noted_and_waits_on(api):
+    execution = api.start(definition("start > a; a > end", a={"dueIn": "PT0.3S"})).execution.id
+
+    api.await_that(execution, lambda _: "STEP_OVERDUE" in [entry["type"] for entry in api.ledger(execution)])
+
+    found = task(api, f"{execution}/a/1")
+    assert (stands(found), found.overdue) == ("OPEN", True)
+    assert status(complete(api, f"{execution}/a/1", "ann").execution) == "COMPLETED"
+
+
+def test_a_retried_execution_opens_the_task_anew(api):
+    failing = {"activationPolicy": {"defaultStatus": "Failed"}}
+    picture = "start > ps; ps > a, b; b > f; a > pj; f > pj; pj > end"
+    execution = api.start(definition(picture, name="Late", f=failing)).execution.id
+    api.complete(execution, "b")
+    assert stands(task(api, f"{execution}/a/1")) == "WITHDRAWN"
+
+    api.call("RetryExecution", execution_id=execution)
+
+    assert stands(task(api, f"{execution}/a/2")) == "OPEN"
