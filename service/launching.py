@@ -82,6 +82,7 @@ class Created:
     execution: Execution
     step_runs: list[StepRun]
     launch: Launch | None  # None: it has ended
+    waits: bool = False  # for events, and those that came before are to be looked at
 
 
 def create(execution: Execution, plan: Plan, moves: FirstMoves) -> Created | None:
@@ -109,7 +110,7 @@ def create(execution: Execution, plan: Plan, moves: FirstMoves) -> Created | Non
     launch = None
     if launch_state is not None:
         launch = Launch(stored.workspace, stored.id, stored.plan_digest, launch_state, stored.create_time)
-    return Created(stored, [_as_read(execution.id, run) for run in batch.step_runs], launch)
+    return Created(stored, [_as_read(execution.id, run) for run in batch.step_runs], launch, bool(batch.opened))
 
 
 def _as_read(execution_id: str, row: executions.StepRunRow) -> StepRun:

@@ -44,4 +44,6 @@ def store(execution: Execution, effect: Effect) -> Recorded:
             raise WorkflowEnded(str(other)) from other
     ends = any(entry.type in ENDS for entry in effect.entries)
     cancels = any(entry.data.get("cancels") for entry in effect.entries)
-    return Recorded(reports=ends and execution.parent_id is not None, cancels=cancels, planned=planned(effect.entries))
+    waits = any("wait" in entry.data or "waits" in entry.data for entry in effect.entries)
+    reports = ends and execution.parent_id is not None
+    return Recorded(reports=reports, cancels=cancels, planned=planned(effect.entries), waits=waits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Literal
 
@@ -11,7 +12,7 @@ from service.definition.plan import Json
 from service.domain.human_task import OPEN
 from service.engine.entries import Entry
 from service.engine.projecting import MISSING, StepRunChange, TaskChange, project
-from storage import executions
+from storage import executions, waits
 from storage.executions import Recorded
 from storage.task_rows import TaskRow
 
@@ -20,7 +21,7 @@ class NotTheWriter(Exception):
     """The entries do not follow what is stored: the execution was ended or carried on by somebody else."""
 
 
-NOTHING_LEFT = Recorded(reports=False, cancels=False)
+NOTHING_LEFT = Recorded(reports=False, cancels=False, waits=False)
 """What is left to do by one whose entries somebody else has written."""
 
 
@@ -72,6 +73,9 @@ def writing(
         owner=owner,
         cancelled=projection.cancelled,
         tasks=[_task_row(projection.step_runs[name], change) for name, change in projection.tasks.items()],
+        opened=[waits.Opened(**asdict(wait)) for wait in projection.waits.values() if wait is not None],
+        closed=[place for place, wait in projection.waits.items() if wait is None],
+        consumed=projection.consumed,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from service.awaiting import await_children
+from service.delivering import Deliverer
 from service.domain.execution import PROMPT, Execution
 from service.engine.advancing import advance
 from service.engine.observations import Cancelled, ChildEnded, encode
@@ -57,9 +58,16 @@ class Relations:
             self.cancel_children(execution, limit - time.monotonic())
         if left.reports:
             self.report(execution.workspace, execution.id, limit - time.monotonic())
+        if left.waits:
+            self.deliverer.look_back(execution.workspace, execution.id, limit - time.monotonic())
         if left.planned:
             plan = self.plans.get(execution.workspace, execution.plan_digest)
             await_children(plan, execution, left.planned, limit - time.monotonic())
+
+    @property
+    def deliverer(self) -> Deliverer:
+        """What brings events to executions, and settles what comes of that."""
+        return Deliverer(self.gateway, self.settle, self.cancel_unlaunched)
 
     def cancel_children(self, parent: Execution, seconds: float) -> None:
         """Cancel the children of an execution that are marked to be, and theirs; wait for those that others cancel."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from service.awaiting import await_children, planned_by
 from service.definition.plan import Json, Plan
 from service.definition.schemas import violations
+from service.delivering import Deliverer
 from service.domain.errors import AlreadyExists, Exhausted, HeddleError, Invalid, NotFound, WrongState
 from service.domain.execution import Execution
 from service.domain.fields import shown
@@ -40,15 +41,28 @@ class Order:
     correlation_id: str = ""
     subject_type: str = ""
     subject_id: str = ""
+    event_id: str = ""  # of the event that starts it by a trigger; empty: a caller does
+    trigger_id: str = ""
+    event_depth: int = 0
 
 
 class Starter:
-    """Starts executions; `plan_of` gives a plan by workspace and digest, `is_swamped` tells when to refuse more."""
+    """Starts executions; `plan_of` gives a plan by workspace and digest, `is_swamped` tells when to refuse more.
 
-    def __init__(self, gateway: Gateway, plan_of: Callable[[str, str], Plan], is_swamped: Callable[[], bool]) -> None:
+    `deliverer` brings the events that came before an execution's first waits; without it a sweep does so.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        plan_of: Callable[[str, str], Plan],
+        is_swamped: Callable[[], bool],
+        deliverer: Deliverer | None = None,
+    ) -> None:
         self._gateway = gateway
         self._plan_of = plan_of
         self._is_swamped = is_swamped
+        self._deliverer = deliverer
 
     def start(self, order: Order, seconds: float = 0) -> tuple[Execution, list[StepRun]]:
         """Start an execution once, however often the same order comes; gives it with its first step runs.
@@ -76,6 +90,8 @@ class Starter:
             execution = stored or executions.get(execution.workspace, execution.id) or execution
             if execution.status == "STARTED" and (planned := planned_by(created.step_runs)):
                 await_children(self._plan_of(order.workspace, execution.plan_digest), execution, planned, seconds)
+            if created.waits and self._deliverer is not None:
+                self._deliverer.look_back(execution.workspace, execution.id, seconds)
         return execution, created.step_runs
 
     def _create(self, order: Order) -> Created | None:
@@ -164,6 +180,7 @@ def _new(order: Order, target: targets.Target, plan: Plan) -> Execution:
         correlation_id=order.correlation_id,
         subject=(order.subject_type, order.subject_id),
         entity=(order.entity_type, order.entity_id),
+        event=(order.event_id, order.trigger_id, order.event_depth),
     )
 
 

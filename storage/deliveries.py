@@ -24,8 +24,8 @@ CHUNK = 200
 _PLACE = "workspace = %s AND event_id = %s AND execution_id = %s AND step_id = %s AND visit = %s"
 
 
-def match(event: Event, pattern: str, key_path: str, key_hash: str, lease: float) -> list[Delivery]:
-    """Pair an event with the waits that have a pattern and a key; gives the first of the new pairs.
+def match(event: Event, wanted: tuple[str, str, str], lease: float) -> list[Delivery]:
+    """Pair an event with the waits that have a pattern, key path and key hash; gives the first of the new pairs.
 
     These the caller brings within `lease` seconds; where there are more than `CHUNK`, all others are due at once.
     """
@@ -33,7 +33,7 @@ def match(event: Event, pattern: str, key_path: str, key_hash: str, lease: float
     last: tuple[str, str, int] | None = ("", "", 0)
     is_first = True
     while last is not None:
-        found, last = _match_chunk(event, (pattern, key_path, key_hash), last, lease if is_first else 0.0)
+        found, last = _match_chunk(event, wanted, last, lease if is_first else 0.0)
         if is_first:
             mine = found
         is_first = False
@@ -72,12 +72,15 @@ def add(wait: Wait, event: Event, lease: float) -> Delivery | None:
 
 
 def consuming(workspace: str, execution_id: str, taken: Sequence[tuple[str, str, int]]) -> tuple[str, list[Any]]:
-    """Give the part of an execution's write, if `e` has a row, for the events that it took in: (event, step, visit)."""
+    """Give the part of an execution's write, if `e` has a row, for the events that it took in: (event, step, visit).
+
+    Those without a step cancelled the execution, whichever of its waits or of the triggers they were brought to.
+    """
     part = (
-        ", dc AS (UPDATE deliveries SET status = 'CONSUMED', reason = '', message = '', deliver_after = NULL, "
+        "dc AS (UPDATE deliveries SET status = 'CONSUMED', reason = '', message = '', deliver_after = NULL, "
         "update_time = now() FROM e, unnest(%s::text[], %s::text[], %s::integer[]) AS x(event_id, step_id, visit) "
-        "WHERE workspace = %s AND execution_id = %s AND (deliveries.event_id, deliveries.step_id, deliveries.visit) "
-        "= (x.event_id, x.step_id, x.visit))"
+        "WHERE workspace = %s AND execution_id = %s AND (deliveries.event_id, deliveries.step_id) = "
+        "(x.event_id, x.step_id) AND (deliveries.visit = x.visit OR x.step_id = ''))"
     )
     return part, [*([one[place] for one in taken] for place in range(3)), workspace, execution_id]
 

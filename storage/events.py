@@ -106,27 +106,37 @@ def page(workspace: str, *, pattern: str, after: str, limit: int, in_order: bool
     return Found(matching, "" if is_last else found[-1][1] if found else after or "0/0")
 
 
-def before(wait: Wait, limit: int) -> list[Event]:
-    """Find the oldest events that a wait has not been told of and that may be what it waits for."""
+def before(wait: Wait, after: str, limit: int) -> list[tuple[Event, str]]:
+    """Find the oldest events that may be what a wait waits for, each with its position.
+
+    Those that it was told of before, and those that its execution has taken in, are left out.
+
+    `after` is the position behind which to look, empty at first. Where the wait has a key, an event found may still
+    have another value there, because it has more values than are listed.
+    """
     name = "name ~ %s" if event_pattern.has_wildcards(wait.pattern) else "name = %s"
     named = event_pattern.expression(wait.pattern) if event_pattern.has_wildcards(wait.pattern) else wait.pattern
     rest = (
-        f"workspace = %s AND {name} AND publish_time >= %s AND expire_time > now() AND NOT EXISTS (SELECT FROM "
+        f"workspace = %s AND {name} AND publish_time >= %s AND expire_time > now() "
+        "AND (written, seq) > (%s::text::xid8, %s::bigint) AND NOT EXISTS (SELECT FROM "
         "deliveries d WHERE (d.workspace, d.event_id) = (v.workspace, v.event_id) AND d.execution_id = %s "
-        "AND d.step_id = %s AND d.visit = %s)"
+        "AND (d.status = 'CONSUMED' OR d.step_id = %s AND d.visit = %s))"
     )
-    values = [wait.workspace, named, wait.since, wait.execution_id, wait.step_id, wait.visit]
-    if not wait.key_path:
-        sql = f"SELECT {COLUMNS} FROM events v WHERE {rest} ORDER BY written, seq LIMIT %s"
-        return [Event(*row) for row in query(sql, (*values, limit))]
-    # Apart, so that no other index looks better while the table has no statistics.
-    sql = (
-        "WITH k AS MATERIALIZED (SELECT * FROM events WHERE keys @> %s::bigint[]) "
-        f"SELECT {COLUMNS} FROM (SELECT * FROM k v WHERE {rest} UNION ALL "
-        f"SELECT * FROM events v WHERE keys IS NULL AND {rest}) found ORDER BY written, seq LIMIT %s"
-    )
-    key = event_key.key(wait.workspace, wait.key_path, wait.key_hash)
-    return [Event(*row) for row in query(sql, ([key], *values, *values, limit))]
+    values = [wait.workspace, named, wait.since, *(after or "0/0").split("/")]
+    values += [wait.execution_id, wait.step_id, wait.visit]
+    columns = f"{COLUMNS}, written::text || '/' || seq"
+    if wait.key_path:
+        # Apart, so that no other index looks better while the table has no statistics.
+        sql = (
+            "WITH k AS MATERIALIZED (SELECT * FROM events WHERE keys @> %s::bigint[]) "
+            f"SELECT {columns} FROM (SELECT * FROM k v WHERE {rest} UNION ALL "
+            f"SELECT * FROM events v WHERE keys IS NULL AND {rest}) found ORDER BY written, seq LIMIT %s"
+        )
+        key = [event_key.key(wait.workspace, wait.key_path, wait.key_hash)]
+        rows = query(sql, (key, *values, *values, limit))
+    else:
+        rows = query(f"SELECT {columns} FROM events v WHERE {rest} ORDER BY written, seq LIMIT %s", (*values, limit))
+    return [(Event(*row[:-1]), row[-1]) for row in rows]
 
 
 def claim(limit: int, lease: float) -> list[Event]:
@@ -147,6 +157,15 @@ def matched(events: Sequence[Event]) -> None:
         "WHERE (events.workspace, events.event_id) = (x.workspace, x.event_id) RETURNING 1",
         ([event.workspace for event in events], [event.event_id for event in events]),
     )
+
+
+def is_matched(event: Event) -> bool:
+    """Tell whether everything that an event concerns is known."""
+    rows = query(
+        "SELECT match_after IS NULL FROM events WHERE workspace = %s AND event_id = %s",
+        (event.workspace, event.event_id),
+    )
+    return bool(rows and rows[0][0])
 
 
 def expire(limit: int) -> int:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from service.domain.execution import Execution, Launch, Planned
-from storage import documents, families, task_rows, trigger_records
+from storage import deliveries, documents, families, own_events, task_rows, trigger_records, waits
 from storage.database import Row, query, transaction
 from storage.execution_lists import LIGHT
 from storage.task_rows import TaskRow
@@ -45,7 +45,8 @@ class Writing:
     """Consecutive ledger entries of one execution, with the rows that they change.
 
     `status` is None while the execution goes on; `owner` is the status that it must have for the write to happen, None
-    for any that has not ended. `cancelled` lists the step runs, by step and visit, whose children are to be cancelled.
+    for any that has not ended. `cancelled` lists the step runs, by step and visit, whose children are to be cancelled,
+    `closed` those that wait for no event any more, `consumed` the events taken in, by event, step and visit.
     """
 
     workspace: str
@@ -63,6 +64,9 @@ class Writing:
     owner: Literal["CREATED"] | None = None
     cancelled: list[tuple[str, int]] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
+    opened: list[waits.Opened] = field(default_factory=list)
+    closed: list[tuple[str, int]] = field(default_factory=list)
+    consumed: list[tuple[str, str, int]] = field(default_factory=list)
 
     @property
     def first_number(self) -> int:
@@ -112,7 +116,7 @@ def add(execution: Execution, launch_state: str | None, lease: float, writing: W
     head = (
         f"{source}e AS (INSERT INTO executions ({', '.join(columns)}, launch_state, launch_after) "
         f"SELECT {', '.join(['%s'] * len(columns))}, %s, {lease_end}{' FROM p' if source else ''} "
-        f"ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written, template_id, version_id){remember}"
+        f"ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written, {own_events.RETURNED}){remember}"
     )
     recorded, recorded_values = trigger_records.started(execution)
     values = [*source_values, *values, launch_state, *lease_values, *request, *recorded_values]
@@ -127,11 +131,15 @@ _PARENT = (
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a write leaves to do: a parent to be told of the end, children to be cancelled, children to wait for."""
+    """What a write leaves to do: a parent to be told of the end, children to be cancelled, children to wait for.
+
+    `waits`: there are new waits, and the events that came before them are to be looked at.
+    """
 
     reports: bool
     cancels: bool
     planned: tuple[Planned, ...] = ()
+    waits: bool = False
 
 
 def record(writing: Writing) -> Recorded | None:
@@ -161,7 +169,7 @@ def _record(writing: Writing) -> Recorded | None:
         "compensation = coalesce((coalesce(compensation::jsonb, '{}') || %s::jsonb)::text, compensation), "
         "launch_state = NULL, launch_after = NULL, launch_error = NULL "
         f"WHERE workspace = %s AND id = %s AND last_number = %s AND {owner} "
-        "RETURNING report_after IS NOT NULL AS reports, template_id, version_id)"
+        f"RETURNING report_after IS NOT NULL AS reports, {own_events.RETURNED})"
     )
     has_ended = writing.status is not None
     values = [
@@ -184,7 +192,10 @@ def _record(writing: Writing) -> Recorded | None:
         writing.first_number - 1,
     ]
     rows = _write(head, values, writing, shelf)
-    return Recorded(reports=has_ended and rows[0][0], cancels=bool(writing.cancelled)) if rows else None
+    if not rows:
+        return None
+    reports = has_ended and rows[0][0]
+    return Recorded(reports=reports, cancels=bool(writing.cancelled), waits=bool(writing.opened))
 
 
 def reopen(writing: Writing, launch_state: str | None, lease: float) -> bool:
@@ -202,7 +213,7 @@ def reopen(writing: Writing, launch_state: str | None, lease: float) -> bool:
         "launch_state = %s, launch_after = CASE WHEN NOT %s THEN now() + make_interval(secs => %s) END, "
         "launch_attempts = 0, launch_error = NULL "
         "WHERE workspace = %s AND id = %s AND last_number = %s AND status = 'FAILED' "
-        "RETURNING 1 AS written, template_id, version_id)"
+        f"RETURNING 1 AS written, {own_events.RETURNED})"
     )
     ends: list[Any] = [has_ended, writing.time, has_ended, REPORT_LEASE]
     values: list[Any] = [writing.status, writing.phase, shelf.put(writing.output), writing.error, writing.last_number]
@@ -229,6 +240,17 @@ def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shel
     written, task_values = task_rows.written(writing.workspace, writing.execution_id, writing.tasks)
     parts += written
     values += task_values
+    if writing.opened and writing.status is None:
+        _append(parts, values, waits.opening(writing.workspace, writing.execution_id, writing.opened))
+    if writing.status is not None and writing.first_number > 1:
+        _append(parts, values, waits.closing_all(writing.workspace, writing.execution_id))
+    elif writing.closed:
+        _append(parts, values, waits.closing(writing.workspace, writing.execution_id, writing.closed))
+    if writing.consumed:
+        _append(parts, values, deliveries.consuming(writing.workspace, writing.execution_id, writing.consumed))
+    if own := _own_events(writing):
+        place = (writing.workspace, writing.execution_id, writing.last_number, writing.time)
+        _append(parts, values, own_events.inserting(*place, own))
     for number, request in enumerate(writing.requests):
         parts.append(
             f"r{number} AS (INSERT INTO requests SELECT %s, %s, %s, %s, '', now() FROM e ON CONFLICT DO NOTHING)"
@@ -238,6 +260,26 @@ def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shel
         parts.append(f"d{number} AS (INSERT INTO documents SELECT %s, %s, %s FROM e ON CONFLICT DO NOTHING)")
         values += [writing.workspace, digest, body]
     return query(f"WITH {', '.join(parts)} SELECT * FROM e", values)
+
+
+def _own_events(writing: Writing) -> list[tuple[str, str]]:
+    """Tell which events a write is, with fields of their payloads."""
+    found = []
+    if writing.status in own_events.ENDS:
+        found += own_events.ending(writing.status, writing.output, writing.error)
+    ledger = [entry for entry in writing.entries if entry.get("type") == "EXECUTION_COMPENSATED"]
+    for entry in ledger:
+        found.append((own_events.COMPENSATED, f'"compensation":{json.dumps(entry["data"])}'))
+    if writing.phase.startswith("WAITING"):
+        new = {run.step_id for run in writing.step_runs if run.status == "WAITING"}
+        if new:
+            found.append((own_events.WAITING, f'"phase":"{writing.phase}","steps":{json.dumps(sorted(new))}'))
+    return found
+
+
+def _append(parts: list[str], values: list[Any], more: tuple[str, list[Any]]) -> None:
+    parts.append(more[0])
+    values += more[1]
 
 
 _STEP_RUN = (

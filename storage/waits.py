@@ -17,21 +17,23 @@ from storage.database import query
 LEASE = 5.0
 """Seconds in which whoever opens a wait looks for events that came before it; after that any server may."""
 
+FARTHEST = 90 * 24 * 3600.0
+"""Seconds that a wait looks back at most; no event is kept longer."""
+
 TOLERANCE = 1.0
 """Seconds by which the clocks of servers, workers and the database may differ without an early event being missed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A wait as a ledger entry opens it; times are ISO 8601, `key_value` is JSON text, empty without `key_path`."""
+    """A wait as a ledger entry opens it, or gives it another key; `key_value` is JSON, empty without `key_path`."""
 
     step_id: str
     visit: int
     pattern: str
     key_path: str
     key_value: str
-    since: str
-    create_time: str
+    look_back: float | None  # seconds before it that count; None: as far as the start of the execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +48,29 @@ class Wait:
     key_path: str
     key_hash: str
     since: datetime
+    check_after: datetime | None  # None: all earlier events have been looked at
 
 
-Name = tuple[str, str, int]
-"""Execution, step and visit: what names a wait within a workspace."""
-
-_COLUMNS = "workspace, execution_id, step_id, visit, pattern, key_path, key_hash, since"
+_COLUMNS = "workspace, execution_id, step_id, visit, pattern, key_path, key_hash, since, check_after"
 
 
 def opening(workspace: str, execution_id: str, waits: Sequence[Opened]) -> tuple[str, list[Any]]:
     """Give the part of an execution's write, if `e` has a row, that stores its new waits.
 
-    A wait that looks back counts from a little earlier, and none from later than its own storing, by the database's
-    clock: what is published after that reaches it whatever other clocks say.
+    What counts is reckoned by the database's clock, which also tells when an event was published. Only the start of the
+    execution is told by another one, and counts from a little earlier.
     """
     part = (
-        ", wo AS (INSERT INTO waits (workspace, execution_id, step_id, visit, pattern, key_path, key_hash, since, "
+        "wo AS (INSERT INTO waits (workspace, execution_id, step_id, visit, pattern, key_path, key_hash, since, "
         "check_after) SELECT %s, %s, x.step_id, x.visit, x.pattern, x.key_path, x.key_hash, "
-        "least(CASE WHEN x.since < x.create_time THEN x.since - make_interval(secs => %s) ELSE x.since END, now()), "
+        "now() - make_interval(secs => coalesce(x.look_back - greatest(0, x.look_back - %s), %s + greatest(0, "
+        "extract(epoch FROM now() - (SELECT create_time FROM executions WHERE workspace = %s AND id = %s))))), "
         "now() + make_interval(secs => %s) FROM e, unnest(%s::text[], %s::integer[], %s::text[], %s::text[], "
-        "%s::text[], %s::timestamptz[], %s::timestamptz[]) "
-        "AS x(step_id, visit, pattern, key_path, key_hash, since, create_time) ON CONFLICT DO NOTHING)"
+        "%s::text[], %s::float8[]) AS x(step_id, visit, pattern, key_path, key_hash, look_back) "
+        "ON CONFLICT (workspace, execution_id, step_id, visit) DO UPDATE SET key_path = excluded.key_path, "
+        "key_hash = excluded.key_hash, check_after = excluded.check_after)"
     )
-    values: list[Any] = [workspace, execution_id, TOLERANCE, LEASE]
+    values: list[Any] = [workspace, execution_id, FARTHEST, TOLERANCE, workspace, execution_id, LEASE]
     keys = [event_key.of_wait(wait.key_path, wait.key_value) for wait in waits]
     values += [
         [wait.step_id for wait in waits],
@@ -76,8 +78,7 @@ def opening(workspace: str, execution_id: str, waits: Sequence[Opened]) -> tuple
         [wait.pattern for wait in waits],
         [path for path, _ in keys],
         [digest for _, digest in keys],
-        [wait.since for wait in waits],
-        [wait.create_time for wait in waits],
+        [wait.look_back for wait in waits],
     ]
     return part, values
 
@@ -85,7 +86,7 @@ def opening(workspace: str, execution_id: str, waits: Sequence[Opened]) -> tuple
 def closing(workspace: str, execution_id: str, waits: Sequence[tuple[str, int]]) -> tuple[str, list[Any]]:
     """Give the part of a write that takes away waits, by step and visit."""
     part = (
-        ", wc AS (DELETE FROM waits USING e, unnest(%s::text[], %s::integer[]) AS x(step_id, visit) "
+        "wc AS (DELETE FROM waits USING e, unnest(%s::text[], %s::integer[]) AS x(step_id, visit) "
         "WHERE workspace = %s AND execution_id = %s AND (waits.step_id, waits.visit) = (x.step_id, x.visit))"
     )
     return part, [[step for step, _ in waits], [visit for _, visit in waits], workspace, execution_id]
@@ -93,7 +94,7 @@ def closing(workspace: str, execution_id: str, waits: Sequence[tuple[str, int]])
 
 def closing_all(workspace: str, execution_id: str) -> tuple[str, list[Any]]:
     """Give the part of a write that takes away all waits of an execution that ends."""
-    return ", wc AS (DELETE FROM waits USING e WHERE workspace = %s AND execution_id = %s)", [workspace, execution_id]
+    return "wc AS (DELETE FROM waits USING e WHERE workspace = %s AND execution_id = %s)", [workspace, execution_id]
 
 
 def key_paths(workspace: str, patterns: Sequence[str]) -> list[tuple[str, str]]:
@@ -110,6 +111,15 @@ def key_paths(workspace: str, patterns: Sequence[str]) -> list[tuple[str, str]]:
         (workspace, list(patterns), workspace),
     )
     return [(pattern, path) for pattern, path in rows]
+
+
+def is_open(wait: Wait) -> bool:
+    """Tell whether a wait still goes on."""
+    rows = query(
+        "SELECT 1 FROM waits WHERE workspace = %s AND execution_id = %s AND step_id = %s AND visit = %s",
+        (wait.workspace, wait.execution_id, wait.step_id, wait.visit),
+    )
+    return bool(rows)
 
 
 def of(workspace: str, execution_id: str) -> list[Wait]:
@@ -135,11 +145,11 @@ def claim(limit: int, lease: float) -> list[Wait]:
 
 
 def checked(wait: Wait) -> None:
-    """Note that all events that came before a wait have been looked at."""
+    """Note that all events that came before a wait have been looked at, unless it has got another key meanwhile."""
     query(
         "UPDATE waits SET check_after = NULL WHERE workspace = %s AND execution_id = %s AND step_id = %s "
-        "AND visit = %s RETURNING 1",
-        (wait.workspace, wait.execution_id, wait.step_id, wait.visit),
+        "AND visit = %s AND check_after = %s RETURNING 1",
+        (wait.workspace, wait.execution_id, wait.step_id, wait.visit, wait.check_after),
     )
 
 

@@ -96,6 +96,9 @@ class Execution:
     retries: int = 0
     cancellation: str | None = None  # JSON {reason, source, by?, event?, time}; None: it was not cancelled
     compensation: str | None = None  # JSON {status, plan, skipped?, failed?}; None: there is nothing to make up for
+    event_id: str = ""  # of the event that started it; empty: something else did
+    trigger_id: str = ""
+    event_depth: int = 0  # how many triggers led to it, or to the parent it goes back to
 
     @classmethod
     def new(
@@ -117,8 +120,9 @@ class Execution:
         parent: Execution | None = None,
         siblings: Siblings | None = None,
         item: int = 0,
+        event: tuple[str, str, int] = ("", "", 0),
     ) -> Execution:
-        """Make the record of an execution that nothing has happened to yet."""
+        """Make the record of an execution that nothing has happened to yet; `event` is event, trigger and depth."""
         return cls(
             workspace=workspace,
             id=id,
@@ -154,6 +158,9 @@ class Execution:
             parent_round=siblings.round if siblings else 0,
             parent_item=item,
             depth=parent.depth + 1 if parent else 0,
+            event_id=event[0],
+            trigger_id=event[1],
+            event_depth=parent.event_depth if parent else event[2],
         )
 
     @property

@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-OUTCOMES = ["STARTED", "REFUSED"]
+OUTCOMES = ["STARTED", "REFUSED", "CANCELLED"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerRecord:
-    """The record of one start, or of one refusal; what is not known, or does not apply, is empty."""
+    """The record of one start, of one cancellation by a trigger, or of one refusal.
+
+    What is not known, or does not apply, is empty.
+    """
 
     workspace: str
     id: str  # of the execution that was started, or would have been
-    source: str  # LINK
-    source_id: str = ""  # of the link
-    entity_type: str
-    entity_id: str
+    source: str  # LINK or EVENT
+    source_id: str = ""  # of the link or the trigger
+    entity_type: str = ""
+    entity_id: str = ""
     request_id: str
     outcome: str
     reason: str = ""
@@ -25,6 +28,8 @@ class TriggerRecord:
     template_id: str = ""
     version_id: str = ""
     create_time: datetime
+    event_id: str = ""
+    cancelled: int = 0  # executions that were to be cancelled
 
     @property
     def execution_id(self) -> str:

@@ -74,6 +74,7 @@ class Projection:
     tasks: dict[tuple[str, int], TaskChange] = field(default_factory=dict)
     requests: list[dict[str, str]] = field(default_factory=list)
     cancelled: list[tuple[str, int]] = field(default_factory=list)  # step runs whose children are to be cancelled
+    consumed: list[tuple[str, str, int]] = field(default_factory=list)  # events taken in: (event, step, visit)
     waits: dict[tuple[str, int], Wait | None] = field(default_factory=dict)  # by step and visit; None: it is closed
 
 
@@ -85,6 +86,8 @@ def project(entries: Iterable[Entry]) -> Projection:
             projection.requests.append(entry.data["request"])
         if entry.data.get("cancels"):
             projection.cancelled.append((entry.step_id, entry.visit))
+        if entry.data.get("event"):
+            projection.consumed.append((entry.data["event"], entry.step_id, entry.visit))
         _project_waits(projection, entry)
         _project_task(projection, entry)
         if entry.visit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 
 from heddle.v1 import event_service_pb2 as pb
@@ -12,26 +13,40 @@ from service.domain import event_pattern, fields
 from service.domain.errors import Invalid
 from service.domain.event import MAX_METADATA, MAX_PAYLOAD, Event
 from service.domain.json_text import parse
+from service.reacting import Reactor
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
+from service.rpc.deadlines import seconds_left
 from service.rpc.event_messages import delivery_message, event_message
 from service.rpc.messages import target_of, time_of, value_of
 from service.rpc.paging import Page
 from service.rpc.status import rpc
-from storage import deliveries, events
+from service.rpc.trigger_record_service import record_message
+from storage import deliveries, events, trigger_records
+from storage.database import connection
 
 TOLD = 200
 """Deliveries and trigger records in the answer to a publisher."""
 
 
+PAUSE = 0.02
+"""Seconds between two looks at what others still do for an event."""
+
+
 class EventService(EventServiceServicer):
     """See event_service.proto."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
 
     @rpc
     def PublishEvent(self, request: pb.PublishEventRequest, call: Call) -> pb.PublishEventResponse:
         source = fields.request_id(request.request_id), digest_of(request)
-        event, _ = publishing.publish(_event(request, call), source)
-        return pb.PublishEventResponse(event=event_message(event))
+        event, is_new = publishing.publish(_event(request, call), source)
+        if is_new:
+            due = self._reactor.react([event])
+            self._reactor.deliverer.deliver_all(due, seconds_left(call))
+        return _answer(event, call)
 
     @rpc
     def GetEvent(self, request: pb.GetEventRequest, call: Call) -> pb.GetEventResponse:
@@ -66,6 +81,27 @@ class EventService(EventServiceServicer):
                 found, lambda one: json.dumps([one.create_time.isoformat(), one.event_id, one.step_id, one.visit])
             )
         return pb.ListDeliveriesResponse(deliveries=map(delivery_message, items), next_page_token=token)
+
+
+def _answer(event: Event, call: Call) -> pb.PublishEventResponse:
+    """Tell what an event did so far; what is left to others is waited for as long as the caller does."""
+    limit = time.monotonic() + seconds_left(call)
+    while True:
+        with connection():
+            is_matched = events.is_matched(event)
+            brought = deliveries.of_event(event.workspace, event.event_id, before=None, limit=TOLD + 1)
+            records = trigger_records.of_event(event.workspace, event.event_id, outcome="", before="", limit=TOLD + 1)
+        is_settled = is_matched and all(one.status != "PENDING" for one in brought)
+        waits_in_vain = any(one.attempts for one in brought if one.status == "PENDING")
+        if is_settled or waits_in_vain or time.monotonic() > limit:
+            break
+        time.sleep(PAUSE)
+    return pb.PublishEventResponse(
+        event=event_message(event),
+        deliveries=map(delivery_message, brought[:TOLD]),
+        trigger_records=map(record_message, reversed(records[:TOLD])),
+        complete=is_settled and max(len(brought), len(records)) <= TOLD,
+    )
 
 
 def _event(request: pb.PublishEventRequest, call: Call) -> Event:

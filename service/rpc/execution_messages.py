@@ -56,6 +56,8 @@ def execution_message(execution: Execution, *, with_values: bool = True) -> Exec
         item=execution.parent_item,
         depth=execution.depth,
         retries=execution.retries,
+        trigger_event_id=execution.event_id,
+        trigger_id=execution.trigger_id,
     )
     if execution.parent_id is not None:
         message.parent_step_run_id = f"{execution.parent_id}/{execution.parent_step_id}/{execution.parent_visit}"

@@ -28,6 +28,7 @@ from heddle.v1 import (
     task_definition_service_pb2,
     template_service_pb2,
     trigger_record_service_pb2,
+    trigger_service_pb2,
     version_service_pb2,
 )
 from heddle.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
@@ -44,12 +45,14 @@ from heddle.v1.step_service_pb2_grpc import add_StepServiceServicer_to_server
 from heddle.v1.task_definition_service_pb2_grpc import add_TaskDefinitionServiceServicer_to_server
 from heddle.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 from heddle.v1.trigger_record_service_pb2_grpc import add_TriggerRecordServiceServicer_to_server
+from heddle.v1.trigger_service_pb2_grpc import add_TriggerServiceServicer_to_server
 from heddle.v1.version_service_pb2_grpc import add_VersionServiceServicer_to_server
 from service.acting import Actor
 from service.domain.errors import Unavailable
 from service.gateway import Gateway
 from service.launching import LEASE, Launcher
 from service.plans import Plans
+from service.reacting import Reactor
 from service.rpc.catalogue_service import CatalogueService
 from service.rpc.event_definition_service import EventDefinitionService
 from service.rpc.event_service import EventService
@@ -64,6 +67,7 @@ from service.rpc.step_service import StepService
 from service.rpc.task_definition_service import TaskDefinitionService
 from service.rpc.template_service import TemplateService
 from service.rpc.trigger_record_service import TriggerRecordService
+from service.rpc.trigger_service import TriggerService
 from service.rpc.version_service import VersionService
 from service.settings import Settings
 from service.starting import Starter
@@ -112,14 +116,17 @@ class Server:
         self._add(catalogue_service_pb2, add_CatalogueServiceServicer_to_server, CatalogueService())
         self._add(trigger_record_service_pb2, add_TriggerRecordServiceServicer_to_server, TriggerRecordService())
         self._add(event_definition_service_pb2, add_EventDefinitionServiceServicer_to_server, EventDefinitionService())
-        self._add(event_service_pb2, add_EventServiceServicer_to_server, EventService())
         self._add(task_definition_service_pb2, add_TaskDefinitionServiceServicer_to_server, TaskDefinitionService())
+        self._add(trigger_service_pb2, add_TriggerServiceServicer_to_server, TriggerService())
         known = Plans(plans.get)
         watchers = Watchers(STREAMS, self.stopping)
         actor = Actor(gateway, known)
         self.relations = actor.relations
         self.syncer = Syncer(gateway, known, actor.relations)
-        starter = Starter(gateway, known.get, is_swamped)
+        self.deliverer = actor.relations.deliverer
+        starter = Starter(gateway, known.get, is_swamped, self.deliverer)
+        self.reactor = Reactor(self.deliverer, starter)
+        self._add(event_service_pb2, add_EventServiceServicer_to_server, EventService(self.reactor))
         executions = ExecutionService(starter, actor, self.syncer, known, watchers)
         self._add(execution_service_pb2, add_ExecutionServiceServicer_to_server, executions)
         self._add(step_service_pb2, add_StepServiceServicer_to_server, StepService(actor, known))
@@ -168,6 +175,8 @@ def serve(settings: Settings) -> None:
     every = settings.statistics_seconds
     sweepers = (
         Sweeper("sweeper", [launcher.sweep, server.relations.sweep]),
+        Sweeper("matcher", [server.reactor.sweep, server.reactor.expire]),
+        Sweeper("deliverer", [server.deliverer.sweep, server.deliverer.sweep_waits]),
         Sweeper("reconciler", [server.syncer.sweep], interval=settings.reconcile_seconds),
         Sweeper("statistics", [lambda: statistics.refresh(every)], interval=min(every, STATISTICS_LOOK)),
     )

@@ -43,6 +43,8 @@ class Activities:
             raise ApplicationError(str(error), type=NOT_THE_WRITER, non_retryable=True) from error
         if left.reports:
             self._relations.pass_on(batch.workspace, batch.execution_id)
+        if left.waits:
+            self._relations.deliverer.pass_on(batch.workspace, batch.execution_id)
         if left.cancels:
             execution = executions.get(batch.workspace, batch.execution_id)
             if execution is not None:

@@ -33,6 +33,7 @@ SERVICES = {
     "TriggerRecord": "trigger_record_service",
     "Event": "event_service",
     "EventDefinition": "event_definition_service",
+    "Trigger": "trigger_service",
 }
 PATIENCE = 20.0
 """Seconds in which something that must happen has to happen."""

@@ -79,7 +79,7 @@ def requests_with(field: str) -> list[str]:
 
 
 CHANGING = requests_with("request_id")
-LISTS = [name for name in requests_with("page_token") if method_of(name) != "ListDeliveries"]
+LISTS = requests_with("page_token")
 
 
 def test_every_rpc_is_among_the_requests():
@@ -199,10 +199,13 @@ REASONS = {
     "step_id": "STEP_NOT_FOUND",
     "event_id": "EVENT_NOT_FOUND",
     "event_definition_id": "EVENT_DEFINITION_NOT_FOUND",
+    "trigger_id": "TRIGGER_NOT_FOUND",
 }
 NAMED = [(name, field) for name, fields in REQUESTS.items() for field in fields if field in REASONS]
 NAMED.remove(("CreateLink", "entity"))  # the one that may not exist
 NAMED.remove(("PublishEvent", "event_id"))  # likewise
+NAMED.remove(("ListTriggerRecords by event", "event_id"))  # records outlive events and triggers
+NAMED.remove(("ListTriggerRecords by trigger", "trigger_id"))
 NAMED.remove(("ListTriggerRecords", "entity"))  # which tells of starts for entities without a link, too
 NAMED.remove(("CreateVersion as a copy", "template_id"))  # what is not there is the version of that template
 
@@ -335,6 +338,13 @@ TEXTS = {
     ("PublishEvent", "version"): ["a\0b", "x" * 65],
     ("ListEvents", "pattern"): ["a*", "a..b", "a b", "**"],
     ("GetEvent", "event_id"): ["", "a\0b"],
+    ("CreateTrigger", "pattern"): ["", "a*", "a..b", "a b"],
+    ("CreateTrigger", "name"): ["a\0b", "x" * 257],
+    ("CreateTrigger", "description"): ["a\0b", "x" * 4097],
+    ("CreateTrigger", "condition"): ["a\0b", "(", "x" * 4097],
+    ("CreateTrigger", "correlation_key"): ["a\0b", "(", "x" * 4097],
+    ("CreateTrigger", "reason"): ["a\0b", "x" * 1025],
+    ("UpdateTrigger", "pattern"): ["", "a*"],
     ("CreateEventDefinition", "name"): ["", "order.*", "a b"],
     ("CreateEventDefinition", "description"): ["a\0b", "x" * 4097],
 }
@@ -404,6 +414,8 @@ ENUMS = [
     ("StartExecution", "wait_for"),
     ("ListTriggerRecords", "outcome"),
     ("ListEvents", "order"),
+    ("CreateTrigger", "action"),
+    ("CreateTrigger", "language"),
 ]
 
 
@@ -472,7 +484,12 @@ FILTERS = {
     "ListTaskDefinitionVersions": {"task_definition_id": "$other_task_definition"},
     "ListTriggerRecords": {"outcome": "OUTCOME_REFUSED"},
     "ListHistoryEvents": {"execution_id": "$family"},
-    "ListEvents": {"pattern": "order.*"},
+    "ListEvents": {"pattern": "world.*"},
+    "ListDeliveries": {"event_id": "other"},
+    "ListDeliveries by execution": {"execution_id": "$execution"},
+    "ListTriggers": {"pattern": "world.*"},
+    "ListTriggerRecords by event": {"outcome": "OUTCOME_REFUSED"},
+    "ListTriggerRecords by trigger": {"outcome": "OUTCOME_REFUSED"},
     "ListEventDefinitions": {"pattern": "order.*"},
     "ListHumanTasks": {"roles": ["any"]},
     "ListHumanTaskActions": {"human_task_id": "$execution/a/1"},

@@ -23,6 +23,11 @@ DEFINITION = definition(
     "inputSchema": {"type": "object", "properties": {"company": {"type": "string"}}, "required": ["company"]},
 }
 FAILING = definition("start > a; a > end", name="Failing", a={"activationPolicy": {"defaultStatus": "Failed"}})
+WAITING = definition(
+    "start > wait; wait > end",
+    name="Waiting",
+    wait={"type": "event.wait", "pattern": "world.happened", "condition": "false"},
+)
 SHORT = definition("start > a; a > end", name="Short")
 INPUT = '{"company": "Example"}'
 
@@ -118,7 +123,14 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "GetEvent": {"event_id": "$event"},
     "ListEvents": {},
     "ListDeliveries": {"event_id": "$event"},
-    "ListDeliveries by execution": {"execution_id": "$execution"},
+    "ListDeliveries by execution": {"execution_id": "$waiting"},
+    "CreateTrigger": {"template_id": "$template", "action": "ACTION_START", "pattern": "order.paid"},
+    "GetTrigger": {"trigger_id": "$trigger"},
+    "ListTriggers": {},
+    "UpdateTrigger": {"trigger_id": "$trigger", "pattern": "order.lost"},
+    "DeleteTrigger": {"trigger_id": "$trigger"},
+    "ListTriggerRecords by event": {"event_id": "$event"},
+    "ListTriggerRecords by trigger": {"trigger_id": "$trigger"},
     "CreateEventDefinition": {"name": "order.new", "payload_schema_json": "{}"},
     "GetEventDefinition": {"event_definition_id": "$event_definition"},
     "GetEventDefinition by name": {"name": "order.paid"},
@@ -190,14 +202,22 @@ def build(api: Api) -> World:
     failed = api.start(FAILING).execution.id
     family = api.start(family_of(spare)).execution.id
     await_children(api, family)
+    triggers = [
+        api.call("CreateTrigger", template_id=idle.template_id, action="ACTION_START", pattern="world.*").trigger.id
+        for _ in range(2)
+    ]
+    unhappy = api.publish(WAITING)
+    waiting = [api.start(unhappy).execution.id for _ in range(2)]
     event = str(uuid.uuid4())
     for id in (event, str(uuid.uuid4())):
-        api.call("PublishEvent", event_id=id, name="order.paid")
+        api.call("PublishEvent", event_id=id, name="world.happened")
     definitions = [
         api.call("CreateEventDefinition", name=name).event_definition.id for name in ("order.paid", "order.lost")
     ]
     return {
         "event": event,
+        "waiting": waiting[0],
+        "trigger": triggers[0],
         "event_definition": definitions[0],
         "template": template,
         "archived_template": archived.template_id,
@@ -243,7 +263,9 @@ def outline(api: Api) -> list[Message]:
     """What changes with everything that a workspace has stored: every record with its etag, revision or digest."""
     templates = api.call("ListTemplates")
     versions = [api.call("ListVersions", template_id=template.id) for template in templates.templates]
-    lists = [api.call(method) for method in ("ListEvents", "ListEventDefinitions", "ListTaskDefinitions")]
+    lists = [
+        api.call(method) for method in ("ListEvents", "ListEventDefinitions", "ListTriggers", "ListTaskDefinitions")
+    ]
     return [templates, *versions, *_catalogue(api), *lists, api.call("ListLinks"), api.call("ListExecutions")]
 
 

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from tests.end_to_end.api import Api, entity, refused
 from tests.rpc.registry import VALID, a_draft, a_published, a_template, an_active, an_execution
 
-SERVICES = ("template", "version", "link", "event_definition", "task_definition")
+SERVICES = ("template", "version", "link", "event_definition", "trigger", "task_definition")
 ID_FIELDS = (
     "template_id",
     "version_id",
@@ -21,6 +21,7 @@ ID_FIELDS = (
     "starter_version_id",
     "template_key",
     "event_definition_id",
+    "trigger_id",
     "task_definition_id",
     "task_definition_key",
 )
@@ -41,6 +42,7 @@ def requests() -> list[tuple[str, str]]:
 FILLED = {
     "CreateVersion": {"label": "9", "definition_json": VALID},
     "CreateLink": {"entity": entity("PRODUCT", "new")},
+    "CreateTrigger": {"action": "ACTION_START", "pattern": "a.b"},
 }
 """What else a request needs to be right."""
 
@@ -60,6 +62,9 @@ def things(api) -> dict[str, str]:
         "version_id": version.id,
         "starter_version_id": version.id,
         "link_id": link.id,
+        "trigger_id": api.call(
+            "CreateTrigger", template_id=template.id, action="ACTION_START", pattern="a.b"
+        ).trigger.id,
         "event_definition_id": api.call("CreateEventDefinition", name="secret.event").event_definition.id,
     }
 

@@ -15,9 +15,6 @@ from storage.database import query
 from tests.domain.records import a_template, a_version
 from tests.storage.test_registry import add_execution
 
-LONG_AGO = "2020-01-01T00:00:00Z"
-NEVER = "2999-01-01T00:00:00Z"
-
 
 @pytest.fixture(autouse=True)
 def _connected(connected): ...
@@ -54,14 +51,18 @@ def publish(workspace, id="1", **fields):
     return events.add(an_event(workspace, id, **fields), (f"request-{id}", ""), 10)
 
 
-def wait(workspace, *, step="wait", visit=1, pattern="order.paid", key=("", ""), since=LONG_AGO, created=NEVER):
-    opened = waits.Opened(step, visit, pattern, *key, since, created)
+def wait(workspace, *, step="wait", visit=1, pattern="order.paid", key=("", ""), look_back=None):
+    opened = waits.Opened(step, visit, pattern, *key, look_back)
     part, values = waits.opening(workspace, "e1", [opened])
     query(
-        f"WITH e AS (SELECT 1 FROM executions WHERE workspace = %s AND id = 'e1'){part} SELECT 1 FROM e",
+        f"WITH e AS (SELECT 1 FROM executions WHERE workspace = %s AND id = 'e1'), {part} SELECT 1 FROM e",
         [workspace, *values],
     )
     return next(one for one in waits.of(workspace, "e1") if (one.step_id, one.visit) == (step, visit))
+
+
+def before(wait):
+    return [event for event, _ in events.before(wait, "", 10)]
 
 
 def test_an_event_is_stored_once(workspace):
@@ -91,17 +92,17 @@ def test_two_that_publish_the_same_at_once_store_it_once(workspace):
 def test_a_wait_finds_an_event_that_came_before_it(workspace, execution):
     event = publish(workspace)
 
-    assert events.before(wait(workspace), 10) == [event]
-    assert events.before(wait(workspace, visit=2, since=NEVER), 10) == []
-    assert events.before(wait(workspace, visit=3, pattern="order.*"), 10) == [event]
-    assert events.before(wait(workspace, visit=4, pattern="*.created"), 10) == []
+    assert before(wait(workspace)) == [event]
+    assert before(wait(workspace, visit=2, look_back=0)) == []
+    assert before(wait(workspace, visit=3, pattern="order.*")) == [event]
+    assert before(wait(workspace, visit=4, pattern="*.created")) == []
 
 
 def test_an_event_that_has_expired_is_not_found(workspace, execution):
     publish(workspace, life=timedelta(seconds=1))
     query("UPDATE events SET expire_time = now() WHERE workspace = %s", (workspace,))
 
-    assert events.before(wait(workspace), 10) == []
+    assert before(wait(workspace)) == []
 
 
 @pytest.mark.parametrize("value", ["1", "1.0", '"x"', "null", "true", "[1]", '{"b": 1}'])
@@ -110,7 +111,7 @@ def test_a_key_finds_events_that_have_the_value_there(workspace, execution, valu
     event = publish(workspace, payload=payload)
     publish(workspace, "2", payload={"a": {"b": "other"}, "b": json.loads(value)})
 
-    found = events.before(wait(workspace, key=("payload.a.b", value)), 10)
+    found = before(wait(workspace, key=("payload.a.b", value)))
 
     assert event in found
     assert len(found) == (2 if value[0] in "[{" else 1)  # what is no scalar is not among the keys
@@ -119,7 +120,7 @@ def test_a_key_finds_events_that_have_the_value_there(workspace, execution, valu
 def test_an_event_with_too_many_values_is_found_all_the_same(workspace, execution):
     event = publish(workspace, payload={"a": 1, **{f"x{number}": number for number in range(100)}})
 
-    assert events.before(wait(workspace, key=("payload.a", "1")), 10) == [event]
+    assert before(wait(workspace, key=("payload.a", "1"))) == [event]
 
 
 def test_a_wait_is_paired_once(workspace, execution):
@@ -128,12 +129,12 @@ def test_a_wait_is_paired_once(workspace, execution):
 
     assert deliveries.add(found, event, 10) is not None
     assert deliveries.add(found, event, 10) is None
-    assert events.before(found, 10) == []
+    assert before(found) == []
 
 
 def test_an_event_is_matched_with_the_waits_that_want_it(workspace, execution):
-    for number, since in enumerate([LONG_AGO, NEVER], 1):
-        wait(workspace, visit=number, key=("payload.a", "1"), since=since, created=since)
+    for number, look_back in enumerate([None, 0], 1):
+        wait(workspace, visit=number, key=("payload.a", "1"), look_back=look_back)
     wait(workspace, visit=3, key=("payload.a", "2"))
     wait(workspace, visit=4)
     event = publish(workspace, payload={"a": 1})
@@ -141,9 +142,9 @@ def test_an_event_is_matched_with_the_waits_that_want_it(workspace, execution):
 
     assert waits.key_paths(workspace, ["order.paid", "order.*"]) == [("order.paid", ""), ("order.paid", "payload.a")]
     # Also the wait that looks at nothing before it, for the event came after it.
-    assert [one.visit for one in deliveries.match(event, "order.paid", "payload.a", key, 10)] == [1, 2]
-    assert [one.visit for one in deliveries.match(event, "order.paid", "", "", 10)] == [4]
-    assert deliveries.match(event, "order.paid", "", "", 10) == []
+    assert [one.visit for one in deliveries.match(event, ("order.paid", "payload.a", key), 10)] == [1, 2]
+    assert [one.visit for one in deliveries.match(event, ("order.paid", "", ""), 10)] == [4]
+    assert deliveries.match(event, ("order.paid", "", ""), 10) == []
 
 
 def test_more_waits_than_one_statement_takes_are_all_paired(workspace, execution, monkeypatch):
@@ -152,7 +153,7 @@ def test_more_waits_than_one_statement_takes_are_all_paired(workspace, execution
         wait(workspace, visit=visit)
     event = publish(workspace)
 
-    mine = deliveries.match(event, "order.paid", "", "", 10)
+    mine = deliveries.match(event, ("order.paid", "", ""), 10)
 
     assert [one.visit for one in mine] == [1, 2, 3]
     assert len(deliveries.of_event(workspace, "1", before=None, limit=100)) == 7
@@ -161,7 +162,7 @@ def test_more_waits_than_one_statement_takes_are_all_paired(workspace, execution
 def test_a_delivery_that_was_taken_in_is_not_rejected_afterwards(workspace, execution):
     delivery = deliveries.add(wait(workspace), publish(workspace), 10)
     part, values = deliveries.consuming(workspace, "e1", [("1", "wait", 1)])
-    query(f"WITH e AS (SELECT 1){part} SELECT 1", values)
+    query(f"WITH e AS (SELECT 1), {part} SELECT 1", values)
 
     deliveries.reject(delivery, "EVENT_NOT_AWAITED", "late")
 
@@ -173,7 +174,7 @@ def test_what_was_rejected_by_mistake_is_consumed_when_the_ledger_says_so(worksp
     deliveries.reject(delivery, "EXECUTION_ENDED", "it has ended")
 
     part, values = deliveries.consuming(workspace, "e1", [("1", "wait", 1)])
-    query(f"WITH e AS (SELECT 1){part} SELECT 1", values)
+    query(f"WITH e AS (SELECT 1), {part} SELECT 1", values)
 
     assert (deliveries.get(delivery).status, deliveries.get(delivery).reason) == ("CONSUMED", "")
 

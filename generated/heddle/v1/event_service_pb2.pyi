@@ -105,7 +105,7 @@ class PublishEventResponse(_message.Message):
 
     @_builtins.property
     def trigger_records(self) -> _containers.RepeatedCompositeFieldContainer[_trigger_record_pb2.TriggerRecord]:
-        """What each trigger for such events decided; at most 200, ListTriggerRecords gives all."""
+        """What each trigger for such events decided, in the order in which they were asked; at most 200, ListTriggerRecords gives all."""
 
     def __init__(
         self,

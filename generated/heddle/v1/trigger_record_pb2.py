@@ -27,7 +27,7 @@ from heddle.v1 import entity_pb2 as heddle_dot_v1_dot_entity__pb2
 from heddle.v1 import error_reason_pb2 as heddle_dot_v1_dot_error__reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eheddle/v1/trigger_record.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16heddle/v1/entity.proto\x1a\x1cheddle/v1/error_reason.proto\"\xf3\x03\n\rTriggerRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x06source\x18\x02 \x01(\x0e\x32\x1f.heddle.v1.TriggerRecord.Source\x12\x11\n\tsource_id\x18\x03 \x01(\t\x12!\n\x06\x65ntity\x18\x04 \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x31\n\x07outcome\x18\x06 \x01(\x0e\x32 .heddle.v1.TriggerRecord.Outcome\x12\x14\n\x0c\x65xecution_id\x18\x07 \x01(\t\x12\x13\n\x0btemplate_id\x18\x08 \x01(\t\x12\x12\n\nversion_id\x18\t \x01(\t\x12&\n\x06reason\x18\n \x01(\x0e\x32\x16.heddle.v1.ErrorReason\x12\x0f\n\x07message\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSOURCE_LINK\x10\x01\"L\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_STARTED\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eheddle/v1/trigger_record.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16heddle/v1/entity.proto\x1a\x1cheddle/v1/error_reason.proto\"\xcc\x04\n\rTriggerRecord\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x06source\x18\x02 \x01(\x0e\x32\x1f.heddle.v1.TriggerRecord.Source\x12\x11\n\tsource_id\x18\x03 \x01(\t\x12!\n\x06\x65ntity\x18\x04 \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x31\n\x07outcome\x18\x06 \x01(\x0e\x32 .heddle.v1.TriggerRecord.Outcome\x12\x14\n\x0c\x65xecution_id\x18\x07 \x01(\t\x12\x13\n\x0btemplate_id\x18\x08 \x01(\t\x12\x12\n\nversion_id\x18\t \x01(\t\x12&\n\x06reason\x18\n \x01(\x0e\x32\x16.heddle.v1.ErrorReason\x12\x0f\n\x07message\x18\x0b \x01(\t\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x65vent_id\x18\r \x01(\t\x12\x1c\n\x14\x63\x61ncelled_executions\x18\x0e \x01(\x05\"C\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSOURCE_LINK\x10\x01\x12\x10\n\x0cSOURCE_EVENT\x10\x02\"c\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_STARTED\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x15\n\x11OUTCOME_CANCELLED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'heddle.v1.trigger_record_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRIGGERRECORD']._serialized_start=133
-  _globals['_TRIGGERRECORD']._serialized_end=632
-  _globals['_TRIGGERRECORD_SOURCE']._serialized_start=505
-  _globals['_TRIGGERRECORD_SOURCE']._serialized_end=554
-  _globals['_TRIGGERRECORD_OUTCOME']._serialized_start=556
-  _globals['_TRIGGERRECORD_OUTCOME']._serialized_end=632
+  _globals['_TRIGGERRECORD']._serialized_end=721
+  _globals['_TRIGGERRECORD_SOURCE']._serialized_start=553
+  _globals['_TRIGGERRECORD_SOURCE']._serialized_end=620
+  _globals['_TRIGGERRECORD_OUTCOME']._serialized_start=622
+  _globals['_TRIGGERRECORD_OUTCOME']._serialized_end=721
 # @@protoc_insertion_point(module_scope)

@@ -22,7 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class TriggerRecord(_message.Message):
-    """What came of something that was to start an execution without naming what to run: which one it started, or why none.
+    """What came of something that was to start an execution without naming what to run, or to cancel executions: which one
+    it started, how many it cancels, or why none.
 
     A record is never changed, and stays when its execution or its link is deleted.
     """
@@ -39,6 +40,8 @@ class TriggerRecord(_message.Message):
         """Never sent."""
         SOURCE_LINK: TriggerRecord._Source.ValueType  # 1
         """StartExecution for an entity, by its link."""
+        SOURCE_EVENT: TriggerRecord._Source.ValueType  # 2
+        """An event, by a trigger."""
 
     class Source(_Source, metaclass=_SourceEnumTypeWrapper):
         """What led to the template. A later version may add sources; a caller skips those that it does not know."""
@@ -47,6 +50,8 @@ class TriggerRecord(_message.Message):
     """Never sent."""
     SOURCE_LINK: TriggerRecord.Source.ValueType  # 1
     """StartExecution for an entity, by its link."""
+    SOURCE_EVENT: TriggerRecord.Source.ValueType  # 2
+    """An event, by a trigger."""
 
     class _Outcome:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -60,6 +65,8 @@ class TriggerRecord(_message.Message):
         """An execution was started."""
         OUTCOME_REFUSED: TriggerRecord._Outcome.ValueType  # 2
         """Nothing was started; `reason` and `message` say why."""
+        OUTCOME_CANCELLED: TriggerRecord._Outcome.ValueType  # 3
+        """Executions are cancelled; ListDeliveries tells which, and how far that is."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """What came of it."""
@@ -70,6 +77,8 @@ class TriggerRecord(_message.Message):
     """An execution was started."""
     OUTCOME_REFUSED: TriggerRecord.Outcome.ValueType  # 2
     """Nothing was started; `reason` and `message` say why."""
+    OUTCOME_CANCELLED: TriggerRecord.Outcome.ValueType  # 3
+    """Executions are cancelled; ListDeliveries tells which, and how far that is."""
 
     ID_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
@@ -83,12 +92,16 @@ class TriggerRecord(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    CANCELLED_EXECUTIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Output only."""
     source: Global___TriggerRecord.Source.ValueType
     """What led to the template."""
     source_id: _builtins.str
-    """Which one of them: for SOURCE_LINK the link's id, empty when the entity had no link."""
+    """Which one of them: for SOURCE_LINK the link's id, empty when the entity had no link; for SOURCE_EVENT the
+    trigger's id.
+    """
     request_id: _builtins.str
     """The request that asked for it."""
     outcome: Global___TriggerRecord.Outcome.ValueType
@@ -103,9 +116,13 @@ class TriggerRecord(_message.Message):
     """Why nothing was started, as the caller was told; unspecified when something was."""
     message: _builtins.str
     """The same in words."""
+    event_id: _builtins.str
+    """For SOURCE_EVENT, the event."""
+    cancelled_executions: _builtins.int
+    """How many executions the trigger cancels."""
     @_builtins.property
     def entity(self) -> _entity_pb2.Entity:
-        """The entity that an execution was to be started for."""
+        """For SOURCE_LINK, the entity that an execution was to be started for."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -126,10 +143,12 @@ class TriggerRecord(_message.Message):
         reason: _error_reason_pb2.ErrorReason.ValueType = ...,
         message: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        event_id: _builtins.str = ...,
+        cancelled_executions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "entity", b"entity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "entity", b"entity", "execution_id", b"execution_id", "id", b"id", "message", b"message", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "source", b"source", "source_id", b"source_id", "template_id", b"template_id", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled_executions", b"cancelled_executions", "create_time", b"create_time", "entity", b"entity", "event_id", b"event_id", "execution_id", b"execution_id", "id", b"id", "message", b"message", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "source", b"source", "source_id", b"source_id", "template_id", b"template_id", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from heddle.v1 import permission_pb2 as heddle_dot_v1_dot_permission__pb2
 from heddle.v1 import trigger_record_pb2 as heddle_dot_v1_dot_trigger__record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&heddle/v1/trigger_record_service.proto\x12\theddle.v1\x1a\x16heddle/v1/entity.proto\x1a\x1aheddle/v1/permission.proto\x1a\x1eheddle/v1/trigger_record.proto\"\x98\x01\n\x19ListTriggerRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12!\n\x06\x65ntity\x18\x03 \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x31\n\x07outcome\x18\x04 \x01(\x0e\x32 .heddle.v1.TriggerRecord.Outcome\"h\n\x1aListTriggerRecordsResponse\x12\x31\n\x0ftrigger_records\x18\x01 \x03(\x0b\x32\x18.heddle.v1.TriggerRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x83\x01\n\x14TriggerRecordService\x12k\n\x12ListTriggerRecords\x12$.heddle.v1.ListTriggerRecordsRequest\x1a%.heddle.v1.ListTriggerRecordsResponse\"\x08\x8a\xe7\x18\x04\x08\x02\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&heddle/v1/trigger_record_service.proto\x12\theddle.v1\x1a\x16heddle/v1/entity.proto\x1a\x1aheddle/v1/permission.proto\x1a\x1eheddle/v1/trigger_record.proto\"\xbe\x01\n\x19ListTriggerRecordsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12!\n\x06\x65ntity\x18\x03 \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x31\n\x07outcome\x18\x04 \x01(\x0e\x32 .heddle.v1.TriggerRecord.Outcome\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x12\n\ntrigger_id\x18\x06 \x01(\t\"h\n\x1aListTriggerRecordsResponse\x12\x31\n\x0ftrigger_records\x18\x01 \x03(\x0b\x32\x18.heddle.v1.TriggerRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x83\x01\n\x14TriggerRecordService\x12k\n\x12ListTriggerRecords\x12$.heddle.v1.ListTriggerRecordsRequest\x1a%.heddle.v1.ListTriggerRecordsResponse\"\x08\x8a\xe7\x18\x04\x08\x02\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRIGGERRECORDSERVICE'].methods_by_name['ListTriggerRecords']._loaded_options = None
   _globals['_TRIGGERRECORDSERVICE'].methods_by_name['ListTriggerRecords']._serialized_options = b'\212\347\030\004\010\002\020\001'
   _globals['_LISTTRIGGERRECORDSREQUEST']._serialized_start=138
-  _globals['_LISTTRIGGERRECORDSREQUEST']._serialized_end=290
-  _globals['_LISTTRIGGERRECORDSRESPONSE']._serialized_start=292
-  _globals['_LISTTRIGGERRECORDSRESPONSE']._serialized_end=396
-  _globals['_TRIGGERRECORDSERVICE']._serialized_start=399
-  _globals['_TRIGGERRECORDSERVICE']._serialized_end=530
+  _globals['_LISTTRIGGERRECORDSREQUEST']._serialized_end=328
+  _globals['_LISTTRIGGERRECORDSRESPONSE']._serialized_start=330
+  _globals['_LISTTRIGGERRECORDSRESPONSE']._serialized_end=434
+  _globals['_TRIGGERRECORDSERVICE']._serialized_start=437
+  _globals['_TRIGGERRECORDSERVICE']._serialized_end=568
 # @@protoc_insertion_point(module_scope)

@@ -30,15 +30,21 @@ class ListTriggerRecordsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ENTITY_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    TRIGGER_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most so many: 1 to 200, more counts as 200; 50 when left out."""
     page_token: _builtins.str
     """The `next_page_token` of the page before; empty for the first page."""
     outcome: _trigger_record_pb2.TriggerRecord.Outcome.ValueType
     """Only records of this outcome; of any when left out."""
+    event_id: _builtins.str
+    """The event."""
+    trigger_id: _builtins.str
+    """The trigger."""
     @_builtins.property
     def entity(self) -> _entity_pb2.Entity:
-        """The entity; it must be given, and need not have a link."""
+        """The entity, which need not have a link. One of entity, event_id and trigger_id must be given."""
 
     def __init__(
         self,
@@ -47,10 +53,12 @@ class ListTriggerRecordsRequest(_message.Message):
         page_token: _builtins.str = ...,
         entity: _entity_pb2.Entity | None = ...,
         outcome: _trigger_record_pb2.TriggerRecord.Outcome.ValueType = ...,
+        event_id: _builtins.str = ...,
+        trigger_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "event_id", b"event_id", "outcome", b"outcome", "page_size", b"page_size", "page_token", b"page_token", "trigger_id", b"trigger_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

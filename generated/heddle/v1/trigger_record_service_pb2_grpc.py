@@ -51,7 +51,8 @@ class TriggerRecordServiceServicer:
     """
 
     def ListTriggerRecords(self, request, context):
-        """Lists what came of the starts for an entity, newest first.
+        """Lists what came of the starts for an entity, or what triggers decided about an event, or what one trigger decided;
+        newest first.
 
         A start leaves one record however often its request is sent; a request that was refused leaves one for each reason.
         Requests that are malformed, and those that could not be carried out because something was away, leave none.

@@ -37,7 +37,8 @@ class TriggerRecordServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TriggerRecordServiceAsyncStub: ...
     ListTriggerRecords: _grpc.UnaryUnaryMultiCallable[_trigger_record_service_pb2.ListTriggerRecordsRequest, _trigger_record_service_pb2.ListTriggerRecordsResponse]
-    """Lists what came of the starts for an entity, newest first.
+    """Lists what came of the starts for an entity, or what triggers decided about an event, or what one trigger decided;
+    newest first.
 
     A start leaves one record however often its request is sent; a request that was refused leaves one for each reason.
     Requests that are malformed, and those that could not be carried out because something was away, leave none.
@@ -54,7 +55,8 @@ class TriggerRecordServiceAsyncStub(TriggerRecordServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListTriggerRecords: _aio.UnaryUnaryMultiCallable[_trigger_record_service_pb2.ListTriggerRecordsRequest, _trigger_record_service_pb2.ListTriggerRecordsResponse]  # type: ignore[assignment]
-    """Lists what came of the starts for an entity, newest first.
+    """Lists what came of the starts for an entity, or what triggers decided about an event, or what one trigger decided;
+    newest first.
 
     A start leaves one record however often its request is sent; a request that was refused leaves one for each reason.
     Requests that are malformed, and those that could not be carried out because something was away, leave none.
@@ -74,7 +76,8 @@ class TriggerRecordServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trigger_record_service_pb2.ListTriggerRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trigger_record_service_pb2.ListTriggerRecordsResponse, _abc.Awaitable[_trigger_record_service_pb2.ListTriggerRecordsResponse]]:
-        """Lists what came of the starts for an entity, newest first.
+        """Lists what came of the starts for an entity, or what triggers decided about an event, or what one trigger decided;
+        newest first.
 
         A start leaves one record however often its request is sent; a request that was refused leaves one for each reason.
         Requests that are malformed, and those that could not be carried out because something was away, leave none.
