@@ -52,7 +52,7 @@ def _key(node: Node, source: str) -> EventKey | None:
         if path is None or len(path) < 2 or path[0] != EVENT or any("." in name for name in path):
             continue
         reads = [names[0] if names else "" for names in reading.paths(other)]
-        if reads and all(name in ("__context__", "__variables__", "__steps__") for name in reads):
+        if reads and all(name in ("__context__", "__variables__", "__steps__", "__runs__") for name in reads):
             moves = any(name != "__context__" for name in reads)
             return EventKey(".".join(path[1:]), source[other.start : other.end], moves)
     return None

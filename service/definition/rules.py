@@ -656,8 +656,8 @@ _EXPRESSIONS = (
         "EXPRESSION_INVALID",
         "WARNING",
         "An expression asks for a name that nobody binds there, so it finds nothing. Bound are `__context__`, "
-        "`__steps__` and `__variables__`, in a sub-workflow also `__datasources__` and `__each__`, and where an event, "
-        "an error or a cancellation is meant `__event__`, `__error__` and the like. A `select` is asked of one value "
+        "`__steps__`, `__runs__` and `__variables__`, in a sub-workflow also `__datasources__` and `__each__`, and where "
+        "an event, an error or a cancellation is meant `__event__`, `__error__` and the like. A `select` is asked of one value "
         "alone, which is `$`.",
         '{"condition": {"src": "context.vip = true"}}',
         "Begin the path with one of the names that are bound, such as `__context__.vip`.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from service.definition.plan import Json
-from service.engine.scope import Overlay
+from service.engine.scope import Overlay, run_record, step_record
 from service.engine.state import State, Undoing, json_size
 
 MOST = 256 * 1024
@@ -20,12 +20,12 @@ def scope(state: State, undoing: Undoing, plain: Mapping[str, Json]) -> Mapping[
     if undoing.next >= len(undoing.parts):
         return plain
     part, output = undoing.parts[undoing.next], _original(state, undoing)
-    record = {"outputData": output, "status": "COMPLETED", "attempt": part["visit"], "outcome": ""}
-    of_step = {**record, **output} if isinstance(output, dict) else record
+    run = run_record(output, "", part["visit"])
     return Overlay(
         plain,
         {
-            "__steps__": Overlay(plain["__steps__"], {part["step_id"]: of_step}),
+            "__steps__": Overlay(plain["__steps__"], {part["step_id"]: step_record(run)}),
+            "__runs__": Overlay(plain["__runs__"], {part["step_id"]: run}),
             "__cancellation__": undoing.cancellation,
             "__original__": {"output": output, "visit": part["visit"]},
         },

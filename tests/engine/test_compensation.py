@@ -48,6 +48,19 @@ def cancelled(player, **more):
     return [part["id"] for part in project(player.entries).execution.compensation["plan"]]
 
 
+def test_what_a_step_put_out_hides_nothing_from_runs():
+    of_runs = undoing("task_pay", "refund", input={"is": "{% __runs__.task_pay %}"})
+    unless = undoing("task_reserve", "release", "__runs__.task_pay.status = 'COMPLETED'")
+    player = Player(a_plan(B4, compensations=[unless, of_runs]), {})
+    do(player, "task_reserve")
+    do(player, "task_pay", output={"status": "authorized", "output": 7})
+
+    assert cancelled(player) == ["refund", "release"]
+    (command,) = open_commands(player.plan, player.state)
+    assert command.input["is"]["status"] == "COMPLETED"
+    assert command.input["is"]["output"] == {"status": "authorized", "output": 7}
+
+
 def test_aq3_cancelled_while_shipping_what_was_paid_is_refunded_first():
     player = b4()
     do(player, "task_reserve")

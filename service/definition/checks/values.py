@@ -187,7 +187,7 @@ def _steps_named(document: Document) -> Iterator[tuple[str, str]]:
     """List the steps that expressions and references ask for, each with its pointer."""
     for one in _expressions(document):
         for path in expressions.paths(one.source):
-            if len(path) > 1 and path[0] == "__steps__" and one.names is not None:
+            if len(path) > 1 and path[0] in ("__steps__", "__runs__") and one.names is not None:
                 yield one.pointer, path[1]
     for node in document.nodes:
         if node.kind is not None:

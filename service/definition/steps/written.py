@@ -25,7 +25,7 @@ EXPRESSION: dict[str, Json] = {
 }
 """The JSON Schema of an expression that stands alone."""
 
-EVERYWHERE = ("__context__", "__steps__", "__variables__")
+EVERYWHERE = ("__context__", "__steps__", "__runs__", "__variables__")
 """The names that are bound for every expression that is asked of an execution."""
 
 CATCHING = (*EVERYWHERE, "__error__", "__failed__")
