@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.definition.dialects import graph
+from service.definition.dialects.orchestrator import dialect as orchestrator
 from service.definition.plan import Plan
 from service.definition.rules import Finding
 from service.definition.surroundings import Needs, Surroundings
@@ -21,11 +22,15 @@ MAX_FINDINGS = 100
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A way to write definitions: what must be looked up, the checks, and what makes the plan if they find no error."""
+    """A way to write definitions.
+
+    It says what must be looked up, checks, translates into the native dialect, and makes the plan if there is no error.
+    """
 
     needs: Callable[[Json], Needs]
     check: Callable[[Json, Surroundings | None], list[Finding]]
     compile: Callable[[Json, Surroundings | None], Plan]
+    native: Callable[[Json], Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Examination:
 
 
 DIALECTS: dict[str, Dialect] = {
-    "graph": Dialect(graph.needs, graph.check, graph.compile),
+    "graph": Dialect(graph.needs, graph.check, graph.compile, native=lambda definition: definition),
+    "orchestrator": Dialect(orchestrator.needs, orchestrator.check, orchestrator.compile, orchestrator.native),
 }
 """Each dialect by its id."""
 
@@ -45,6 +51,11 @@ DIALECTS: dict[str, Dialect] = {
 def needs(dialect: str, document: Json) -> Needs:
     """Say what must be looked up to check and compile a definition within its workspace."""
     return DIALECTS[dialect].needs(document)
+
+
+def native(dialect: str, document: Json) -> Json:
+    """Translate a definition into the native dialect; of one with errors, what can be translated."""
+    return DIALECTS[dialect].native(document)
 
 
 def examine(dialect: str, document: Json, surroundings: Surroundings | None = None) -> Examination:

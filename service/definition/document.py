@@ -111,6 +111,7 @@ class Document:
         self.groups = tuple(Group(pointer, part) for pointer, part in self._parts("stepGroups"))
         self.compensations = tuple(_compensations(self.nodes))
         self.triggers = tuple(self._parts("cancellationTriggers"))
+        self.event_triggers = tuple(self._parts("triggers"))
         self._guesses = 20  # comparing ids is slow, and a reader who needs more has another problem
 
     def _parts(self, name: str) -> Iterable[tuple[str, dict[str, Any]]]:

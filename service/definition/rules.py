@@ -656,9 +656,9 @@ _EXPRESSIONS = (
         "EXPRESSION_INVALID",
         "WARNING",
         "An expression asks for a name that nobody binds there, so it finds nothing. Bound are `__context__`, "
-        "`__steps__`, `__runs__` and `__variables__`, in a sub-workflow also `__datasources__` and `__each__`, and where "
-        "an event, an error or a cancellation is meant `__event__`, `__error__` and the like. A `select` is asked of one value "
-        "alone, which is `$`.",
+        "`__steps__`, `__runs__` and `__variables__`, in a sub-workflow also `__datasources__` and `__each__`, and "
+        "where an event, an error or a cancellation is meant `__event__`, `__error__` and the like. A `select` is "
+        "asked of one value alone, which is `$`.",
         '{"condition": {"src": "context.vip = true"}}',
         "Begin the path with one of the names that are bound, such as `__context__.vip`.",
     ),
@@ -684,6 +684,68 @@ _SCHEMAS = (
     ),
 )
 
+_ORCHESTRATOR = (
+    Rule(
+        "STEP_INCOMPLETE",
+        "ORCHESTRATOR_INVALID",
+        "ERROR",
+        "A step, or a part of one, lacks what its type needs. The message names the property.",
+        '{"stepId": "wait", "type": "EVENT_WAIT", "transitions": {"default": "ship"}}',
+        "Add the property that the message names.",
+    ),
+    Rule(
+        "NEXT_STEP_EXISTS",
+        "ORCHESTRATOR_INVALID",
+        "ERROR",
+        "A transition, a handler of a failure or of a timeout names a step that there is none of.",
+        '{"stepId": "pay", "taskId": "charge_card", "transitions": {"default": "shipp"}}',
+        "Correct the id. The message names the most similar one. To end the workflow leave the property out.",
+    ),
+    Rule(
+        "BRANCH_LEFT",
+        "ORCHESTRATOR_INVALID",
+        "ERROR",
+        "A transition leads out of a branch of a `PARALLEL` step, or into one from outside. The other branches would "
+        "wait for it for ever, or begin without them.",
+        '{"type": "PARALLEL", "branches": [{"steps": [{"stepId": "a", "transitions": {"default": "end_of_all"}}]}, …]}',
+        "Let the branch end: a step without transitions ends it. What comes after all branches stands in the "
+        "transitions of the `PARALLEL` step.",
+    ),
+    Rule(
+        "DECISION_NEEDS_DEFAULT",
+        "ORCHESTRATOR_INVALID",
+        "ERROR",
+        "A `DECISION` says not where to go when none of its conditions holds, so an execution could not go on.",
+        '{"stepId": "large", "type": "DECISION", "choices": [{"condition": "workflow.input.n > 9", "nextStep": "a"}]}',
+        "Add `default`, the id of a step. If that case is a fault, lead it to a task that reports it.",
+    ),
+    Rule(
+        "DEFAULT_MISSING",
+        "ORCHESTRATOR_INVALID",
+        "WARNING",
+        "A task says where some outcomes and errors lead, but not where it leads otherwise. When it is completed with "
+        "another outcome, or with none, it fails with OUTCOME_NOT_HANDLED.",
+        '{"stepId": "pay", "taskId": "charge_card", "transitions": {"DECLINED": "ask_again"}}',
+        "Add `default`, the id of the step that comes next.",
+    ),
+    Rule(
+        "COMPENSATED_STEP_EXISTS",
+        "ORCHESTRATOR_INVALID",
+        "ERROR",
+        "A compensation step makes up for a step that there is none of, so it would never run.",
+        '{"stepId": "refund", "compensationFor": "payy", "taskId": "refund_card"}',
+        "Correct the id in `compensationFor`. The message names the most similar one.",
+    ),
+    Rule(
+        "NOT_TRANSLATED",
+        "ORCHESTRATOR_INVALID",
+        "ERROR",
+        "Something cannot be translated into the native dialect, and to ignore it would change what the workflow does.",
+        '{"stepId": "both", "type": "PARALLEL", "branches": [], "onFailure": {"handlerStepId": "report"}}',
+        "Express it with what the message names, or with other steps.",
+    ),
+)
+
 RULES: dict[str, Rule] = {
     rule.id: rule
     for rule in (
@@ -696,6 +758,7 @@ RULES: dict[str, Rule] = {
         *_SUB_WORKFLOWS,
         *_EXPRESSIONS,
         *_SCHEMAS,
+        *_ORCHESTRATOR,
     )
 }
 """Every rule by its id, family by family."""

@@ -168,6 +168,8 @@ def _expressions(document: Document) -> Iterator[Expression]:
             yield Expression(one.pointer, one.source, COMPENSATING)
     for pointer, trigger in document.triggers:
         yield from events.conditions(trigger, pointer)
+    for pointer, trigger in document.event_triggers:
+        yield from events.trigger_expressions(trigger, pointer)
 
 
 _TREES = ("input", "values", "headers", "body")

@@ -59,6 +59,12 @@ def path(names: Sequence[str]) -> str:
     return "".join(f".{quoted(name)}" for name in names)
 
 
+def relative_path(names: Sequence[str | int]) -> str:
+    """Write a path from a value down as JSONata; `$` is the value itself."""
+    text = "".join(f"[{name}]" if isinstance(name, int) else f".{quoted(name)}" for name in names)
+    return text[1:] if text.startswith(".") else f"${text}"
+
+
 def quoted(name: str) -> str:
     """Write one name as JSONata."""
     return name if _PLAIN.fullmatch(name) and name not in _RESERVED else f"`{name}`"
@@ -67,8 +73,7 @@ def quoted(name: str) -> str:
 _PLAIN = re.compile(r"[A-Za-z_]\w*")
 _RESERVED = {"and", "or", "in", "true", "false", "null", "function"}
 
-_EXECUTION = {"id": "id", "status": "status", "correlationId": "correlationId", "correlation_id": "correlationId"}
-_RUN = {"output": "output", "status": "status", "outcome": "outcome", "error": "error", "attempts": "attempt"}
+_RUN = {"output": "output", "status": "status", "outcome": "outcome", "error": "error"}
 _CANCELLATION = {name: name for name in ("reason", "source", "requestedBy", "requestedAt", "eventId")}
 _EVENT = {
     name: name for name in ("eventId", "pattern", "version", "source", "timestamp", "payload", "metadata")
@@ -120,9 +125,9 @@ def _workflow(names: Way, scope: Scope, position: int) -> Found:
             return Found(
                 f"__cancellation__{_known(names, 2, _CANCELLATION, 'a cancellation', position)}", min(len(names), 3)
             )
-        case "id" | "status" | "correlationId" | "correlation_id":
-            return Found(f"__execution__.{_EXECUTION[names[1]]}", 2)
-    known = ("input", "state", "instance", "cancellation", "id", "status", "correlationId")
+        case "id" | "status" | "correlationId" | "correlation_id" | "version":
+            raise Refusal(f"workflow.{names[1]} is not known to expressions: hand it in as input", position)
+    known = ("input", "state", "instance", "cancellation")
     hint = f"; did you mean workflow.state.{names[1]}?" if names[1] in _STATE else _guess(names[1], known)
     raise Refusal(f'workflow has no "{names[1]}"{hint}', position)
 

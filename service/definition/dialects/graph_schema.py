@@ -55,13 +55,50 @@ _COMPENSATION: dict[str, Json] = {
     "name": _TEXT,
     "condition": CONDITION | {"description": "A JSONata expression that is asked when the execution is cancelled."},
 }
-_TRIGGER: Json = {
+_EXPRESSION_TEXT: Json = {
+    "type": ["string", "object"],
+    "properties": {"type": {"const": "jsonata"}, "src": {"type": "string"}},
+    "required": ["src"],
+}
+_CANCELLATION_TRIGGER: Json = {
     "type": "object",
     "properties": {
         "pattern": PATTERN,
         "condition": CONDITION,
         "reason": {"type": "string", "maxLength": 1000, "description": "Why the execution is cancelled then."},
         "shouldCompensate": {"type": "boolean", "default": True},
+        "description": _TEXT,
+    },
+    "required": ["pattern"],
+}
+_TRIGGER: Json = {
+    "type": "object",
+    "properties": {
+        "action": {
+            "enum": ["START", "CANCEL"],
+            "default": "START",
+            "description": "Whether it starts an execution, or cancels those with the correlation id.",
+        },
+        "pattern": PATTERN,
+        "condition": CONDITION | {"description": "A JSONata expression that is asked of `__event__`."},
+        "inputMapping": {
+            "type": "object",
+            "description": "What the execution begins with: values, or {% jsonata %} over `__event__`. When absent it "
+            "is {eventId, eventPattern, eventPayload}.",
+        },
+        "correlationKey": _EXPRESSION_TEXT
+        | {"description": "The correlation id; the event's metadata.correlationId when absent."},
+        "priority": {
+            "type": "integer",
+            "minimum": -1_000_000,
+            "maximum": 1_000_000,
+            "default": 100,
+            "description": "Those with a lower number are asked first.",
+        },
+        "enabled": {"type": "boolean", "default": True},
+        "reason": {"type": "string", "maxLength": 1000, "description": "Why executions are cancelled then."},
+        "shouldCompensate": {"type": "boolean", "default": True},
+        "name": _TEXT,
         "description": _TEXT,
     },
     "required": ["pattern"],
@@ -116,10 +153,16 @@ _TOP: dict[str, Json] = {
         "required": EXPRESSION["required"],
         "description": "What the execution gives: {% jsonata %}, asked at the end. Nothing when absent.",
     },
+    "triggers": {
+        "type": "array",
+        "maxItems": 100,
+        "items": _TRIGGER,
+        "description": "Events that start executions, or cancel them, while the version is the active one.",
+    },
     "cancellationTriggers": {
         "type": "array",
         "maxItems": 20,
-        "items": _TRIGGER,
+        "items": _CANCELLATION_TRIGGER,
         "description": "Events that cancel the execution.",
     },
     "compensateOnFailure": {

@@ -97,11 +97,23 @@ def _check(step: Settings, pointer: str) -> Iterator[Finding]:
 
 def conditions(written: Settings, pointer: str) -> Iterable[Expression]:
     """List the expression in the condition of something that waits for an event."""
-    condition = written.get("condition")
-    if isinstance(condition, str):
-        yield Expression(f"{pointer}/condition", source_of(condition) or "", (*EVERYWHERE, "__event__"))
-    elif (found := expression(condition)) is not None:
-        yield Expression(f"{pointer}/condition{found[0]}", found[1], (*EVERYWHERE, "__event__"))
+    return _alone(written, "condition", pointer, (*EVERYWHERE, "__event__"))
+
+
+def trigger_expressions(written: Settings, pointer: str) -> Iterator[Expression]:
+    """List the expressions of a trigger, which know the event alone."""
+    for name in ("condition", "correlationKey"):
+        yield from _alone(written, name, pointer, ("__event__",))
+    for place, source in expressions.template_expressions(written.get("inputMapping"), f"{pointer}/inputMapping"):
+        yield Expression(place, source, ("__event__",))
+
+
+def _alone(written: Settings, name: str, pointer: str, names: tuple[str, ...]) -> Iterator[Expression]:
+    value = written.get(name)
+    if isinstance(value, str):
+        yield Expression(f"{pointer}/{name}", source_of(value) or "", names)
+    elif (found := expression(value)) is not None:
+        yield Expression(f"{pointer}/{name}{found[0]}", found[1], names)
 
 
 EVENT_WAIT = Kind(
