@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from service import egress
+from service.egress import Egress
+
 T = TypeVar("T")
 
 _BEARER = "HEDDLE_DATA_SOURCE_TOKEN_"  # and then the type
@@ -45,6 +48,7 @@ class Settings:
     reconcile_seconds: int  # between two looks for workflows that were ended in Temporal behind Heddle's back
     statistics_seconds: int  # how old the statistics may grow before they are gathered anew
     data_sources: Mapping[str, DataSource]  # by type
+    http_allow: Egress  # where requests of definitions may go
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -66,6 +70,7 @@ class Settings:
             reconcile_seconds=_read(environ, "HEDDLE_RECONCILE_SECONDS", _reconcile_seconds) or 20,
             statistics_seconds=_read(environ, "HEDDLE_STATISTICS_SECONDS", _statistics_seconds) or 60,
             data_sources=_data_sources(environ),
+            http_allow=_read(environ, "HEDDLE_HTTP_ALLOW", egress.parse) or Egress(),
         )
 
 

@@ -153,9 +153,14 @@ def _read(line: socket.socket) -> Request:
     top, _, body = text.partition(b"\r\n\r\n")
     first, *rest = top.decode().split("\r\n")
     headers = {name.lower(): value for name, _, value in (header.partition(": ") for header in rest)}
-    while len(body) < int(headers["content-length"]):
+    while len(body) < int(headers.get("content-length", 0)):
         body += _more(line)
-    return Request(first, headers, json.loads(body))
+    return Request(first, headers, _document(headers, body))
+
+
+def _document(headers: dict[str, str], body: bytes) -> Any:
+    is_json = headers.get("content-type", "").startswith("application/json")
+    return json.loads(body) if is_json else body.decode() or None
 
 
 def _more(line: socket.socket) -> bytes:

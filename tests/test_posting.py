@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service import posting
+from service import exchanging
 from service.posting import PostFailed, post
 from tests.endpoint import answer, drip, endpoint, flood, hang, head, mute, raw, reset
 
@@ -201,7 +201,7 @@ def test_every_address_of_a_host_is_tried(monkeypatch):
         addresses = [full.getsockname(), ("127.0.0.1", served.port)]
         full.close()
         monkeypatch.setattr(
-            posting.socket,
+            exchanging.socket,
             "getaddrinfo",
             lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses],
         )
@@ -234,7 +234,7 @@ def test_a_certificate_that_is_not_trusted_is_refused(certificate):
 @pytest.mark.parametrize("name", ["50_mb", "drip_in_body", "hang"])
 def test_the_bounds_hold_over_tls_too(certificate, monkeypatch, name):
     path, context = certificate
-    monkeypatch.setattr(posting, "_tls", lambda: ssl.create_default_context(cafile=path))
+    monkeypatch.setattr(exchanging, "_tls", lambda: ssl.create_default_context(cafile=path))
     behaviour, kind, message = BAD[name]
     with endpoint(answer("safe"), behaviour, tls=context) as served:
         assert ask(served.url) == "safe"

@@ -19,6 +19,7 @@ from service.spawning import Spawner
 from service.temporal import workflow
 from service.temporal.activities import Activities
 from service.temporal.gateway import TemporalGateway
+from service.temporal.http_tasks import HttpTasks
 from service.temporal.orders import fetch_queue
 from service.temporal.sources import DataSources
 from storage import database, plans
@@ -29,7 +30,7 @@ WRITERS = 16
 """Ledger writes at once, each with a database connection."""
 
 FETCHERS = 64
-"""Data sources asked over HTTP at once."""
+"""Requests over HTTP at once, of data sources and of steps."""
 
 GRACE = timedelta(seconds=10)
 """How long a stopping worker lets ledger writes finish."""
@@ -63,6 +64,7 @@ async def _work(settings: Settings) -> None:
     own = Activities(Relations(gateway, workflow.plans), Spawner(gateway, workflow.plans))
     with ThreadPoolExecutor(WRITERS, "ledger") as writers, ThreadPoolExecutor(FETCHERS, "fetch") as fetchers:
         sources = DataSources(settings.data_sources, fetchers)
+        requests = HttpTasks(settings.http_allow, fetchers)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -79,7 +81,7 @@ async def _work(settings: Settings) -> None:
         fetcher = Worker(
             client,
             task_queue=fetch_queue(settings.task_queue),
-            activities=[sources.fetch],
+            activities=[sources.fetch, requests.send],
             max_concurrent_activities=FETCHERS,
             graceful_shutdown_timeout=GRACE,
         )

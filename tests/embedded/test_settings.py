@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from service.egress import Egress
 from service.settings import BadSetting, DataSource, DevSettings, Settings
 
 URL = "postgresql://heddle:secret@db.example:5432/heddle"
@@ -21,6 +22,7 @@ def test_only_the_database_has_to_be_named():
         reconcile_seconds=20,
         statistics_seconds=60,
         data_sources={},
+        http_allow=Egress(),
     )
 
 
@@ -62,6 +64,7 @@ def test_an_empty_variable_counts_as_absent():
         ("HEDDLE_DATA_SOURCES", "CRM=https://crm.example/a b", "expected queue:NAME, http://HOST/PATH"),
         ("HEDDLE_DATA_SOURCES", "CRM=https://crm.example/a\nX: y", "expected queue:NAME, http://HOST/PATH"),
         ("HEDDLE_DATA_SOURCES", "CRM=https://me@crm.example/", "a token goes into HEDDLE_DATA_SOURCE_TOKEN_CRM"),
+        ("HEDDLE_HTTP_ALLOW", "https://api.example", "'https://api.example' is no host, pattern or network"),
         ("HEDDLE_HISTORY_LIMIT", "9", "from 10 to 50000"),
         ("HEDDLE_HISTORY_LIMIT", "many", "from 10 to 50000"),
         ("HEDDLE_RECONCILE_SECONDS", "0", "from 1 to 3600"),
