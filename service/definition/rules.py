@@ -539,6 +539,15 @@ _STEPS = (
         "Make the task definition before you publish, or name the activity with `task`.",
     ),
     Rule(
+        "COMPENSATION_BY_MACHINE",
+        "TASK_DEFINITION_INVALID",
+        "ERROR",
+        "A compensation names a task definition of type MANUAL. Compensations run by themselves, one after another, "
+        "and nobody is asked in between.",
+        '{"id": "pay", "type": "task", "task": "charge", "compensation": {"taskDefinition": "call_the_customer"}}',
+        "Name an AUTOMATED task definition or an activity, which may tell a person what is to be done.",
+    ),
+    Rule(
         "WAITS_CAN_END",
         "STEP_INVALID",
         "WARNING",

@@ -10,7 +10,7 @@ from service.definition.compiling import examine
 from service.definition.surroundings import Surroundings
 from service.engine.advancing import open_commands
 from service.engine.commands import OWN_QUEUE, RunTask
-from service.engine.observations import StepCompleted, TaskCompleted, TaskFailed, TimerFired
+from service.engine.observations import Cancelled, StepCompleted, TaskCompleted, TaskFailed, TimerFired
 from service.engine.run import Refused
 from tests.definition.definitions import chain, step, task_definition
 from tests.engine.graphs import Player
@@ -183,6 +183,53 @@ def test_a_person_is_asked_for_what_the_definition_gives():
         assert refusal.value.reason == "OUTPUT_INVALID"
     player.see(StepCompleted("a", output={"paid": True, "by": "cash"}))
     assert player.state.status == "COMPLETED"
+
+
+def test_whose_work_it_is_may_depend_on_the_input_of_the_task():
+    implementation = {
+        "type": "human.confirm",
+        "assignment": {"assignee": "{% __input__.owner %}", "roles": ["clerk"]},
+        "priority": "{% __input__.urgent ? 'HIGH' : 'LOW' %}",
+        "dueIn": "{% __input__.days * 86400000 %}",
+    }
+    definition = task_definition("pay", type="MANUAL", implementation=implementation)
+    player = play(task(input={"owner": "ann", "urgent": True, "days": 2}), definition)
+
+    found = player.state.open["a/1"].task
+    assert (found["assignee"], found["roles"], found["priority"]) == ("ann", ["clerk"], "HIGH")
+    assert found["due"] == "2026-01-03T00:00:00+00:00"
+
+
+def test_a_compensation_may_be_a_request():
+    undo = {
+        "type": "http",
+        "method": "DELETE",
+        "url": "{% 'https://x.example/' & __original__.output.id %}",
+        "retry": {"maxAttempts": 1},
+    }
+    written = step("a", "task", task="t", compensation=undo)
+    plan = examine("graph", chain(written, step("b", "human.confirm"))).plan
+    player = Player(plan)
+    player.see(TaskCompleted("a/1", 1, {"id": 7}))
+    player.see(Cancelled(reason="no"))
+
+    found = command(player)
+    assert found.input["request"] == {"method": "DELETE", "url": "https://x.example/7"}
+    player.see(TaskCompleted(found.key, 1, None))
+    assert player.entries[-1].data["status"] == "COMPLETED"
+
+
+def test_a_compensation_may_have_a_definition():
+    implementation = {"type": "http", "method": "POST", "url": "https://x.example/refunds"}
+    definition = task_definition("refund", input_schema=ORDER, implementation=implementation)
+    undo = {"taskDefinition": "refund", "input": {"id": "{% __original__.output.id %}"}}
+    written = step("a", "task", task="t", compensation=undo)
+    document = chain(written, step("b", "human.confirm"))
+    player = Player(examine("graph", document, Surroundings(task_definitions=(definition,))).plan)
+    player.see(TaskCompleted("a/1", 1, {"id": 7}))
+    player.see(Cancelled(reason="no"))
+
+    assert command(player).input["request"]["body"] == {"id": 7}
 
 
 def test_a_person_is_not_asked_with_an_input_that_the_definition_refuses():

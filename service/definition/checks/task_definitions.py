@@ -35,6 +35,16 @@ def task_definition_missing(document: Document, surroundings: Surroundings) -> I
             yield finding("TASK_DEFINITION_MISSING", message, f"{node.pointer}/{NAMING}")
 
 
+def compensation_by_machine(document: Document, surroundings: Surroundings) -> Iterator[Finding]:
+    """A compensation is not done by a person, for whom it would wait."""
+    for node, _ in document.compensations:
+        name = definition_named(node.data) if node.is_a("task") else None
+        defined = None if name is None else task_definitions.find(name, surroundings)
+        if defined is not None and defined.type == "MANUAL":
+            message = f'task definition "{defined.key}" is MANUAL, and a compensation does not wait for a person'
+            yield finding("COMPENSATION_BY_MACHINE", message, f"{node.pointer}/{NAMING}")
+
+
 def _missing(document: Document, surroundings: Surroundings) -> Iterator[tuple[Node, Named]]:
     for node, name in _naming(document):
         if task_definitions.find(name, surroundings) is None:

@@ -80,6 +80,7 @@ CHECKS_WITHIN: tuple[CheckWithin, ...] = (
     children.child_input,
     task_definition_checks.task_definition_exists,
     task_definition_checks.task_definition_missing,
+    task_definition_checks.compensation_by_machine,
     catalogue.legacy_service_request_type_exists,
     catalogue.legacy_service_request_task_group_exists_in_template,
     catalogue.legacy_service_request_task_exists_in_template,

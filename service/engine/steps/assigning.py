@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from service.definition.durations import seconds
+from service.definition.expressions import render
 from service.definition.plan import Json, Step
 from service.domain.human_task import MAX_CANDIDATES, MAX_NAME, PRIORITIES
 from service.engine.run import Run
@@ -14,21 +16,23 @@ class Unfit(Exception):
     """What was computed is not what it should be."""
 
 
-def settle(run: Run, step: Step) -> dict[str, Json]:
+def settle(run: Run, step: Step, scope: Mapping[str, Json]) -> dict[str, Json]:
     """Work out the task: {priority, assignee?, roles?, groups?, due?, escalate?}, the last two as ISO 8601 instants.
+
+    Expressions may name what is in the scope.
 
     Raises ExpressionError, and Unfit for a value that a task cannot have.
     """
-    assignment = run.render(step.settings.get("assignment", {}))
-    task: dict[str, Json] = {"priority": _priority(run.render(step.settings.get("priority")))}
+    assignment = render(step.settings.get("assignment", {}), scope, run.now)
+    task: dict[str, Json] = {"priority": _priority(render(step.settings.get("priority"), scope, run.now))}
     if (assignee := assignment.get("assignee")) not in (None, ""):
         task["assignee"] = _name("assignee", assignee)
     for kind in ("roles", "groups"):
         if names := _names(kind, assignment.get(kind)):
             task[kind] = names
-    due = _instant(run, step, "dueIn")
+    due = _instant(run, step, "dueIn", scope)
     escalates = any(transition.on == "ESCALATED" for transition in run.plan.outgoing[step.id])
-    escalate = _instant(run, step, "escalateIn") if escalates else None
+    escalate = _instant(run, step, "escalateIn", scope) if escalates else None
     if due is not None:
         task["due"] = due.isoformat()
     if escalate is not None:
@@ -67,10 +71,10 @@ def _name(kind: str, value: Json) -> str:
     return value
 
 
-def _instant(run: Run, step: Step, name: str) -> datetime | None:
+def _instant(run: Run, step: Step, name: str, scope: Mapping[str, Json]) -> datetime | None:
     written = step.settings.get(name)
     if isinstance(written, str):  # an expression; what is fixed stands in the plan in seconds
-        value = run.render(written)
+        value = render(written, scope, run.now)
         if value is None:
             return None
         try:

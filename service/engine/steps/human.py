@@ -43,7 +43,7 @@ def _open(run: Run, visit: Visit) -> None:
         asked = _asked(run, step, scope)
         if given is not None:
             asked["input"] = given.input
-        task = assigning.settle(run, step) | ({} if "title" in asked else {"title": step.name})
+        task = assigning.settle(run, step, scope) | ({} if "title" in asked else {"title": step.name})
         if problem := unstorable([asked, task]):
             raise Unfit(f"what it asks for is not JSON: {problem}")
     except ExpressionError as error:
