@@ -101,6 +101,7 @@ def create(execution: Execution, plan: Plan, moves: FirstMoves) -> Created | Non
         phase=batch.phase,
         output=batch.output,
         error=batch.error,
+        variables=batch.variables,
         last_number=batch.last_number,
         start_time=execution.create_time if moves.has_ended else None,
         end_time=execution.create_time if moves.has_ended else None,

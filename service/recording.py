@@ -70,6 +70,7 @@ def writing(
         error=_text(execution.error),
         cancellation=_text(execution.cancellation),
         compensation=_text(execution.compensation),
+        variables=_text(projection.variables) if projection.variables else None,
         owner=owner,
         cancelled=projection.cancelled,
         tasks=[_task_row(projection.step_runs[name], change) for name, change in projection.tasks.items()],

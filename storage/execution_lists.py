@@ -30,7 +30,11 @@ _PAIRS = [
 """Every status with the phases that go with it; the database lets nothing else in."""
 
 LIGHT = ", ".join(
-    {"input": "'' AS input", "output": "NULL::text AS output"}.get(column.name, f"e.{column.name}")
+    {
+        "input": "'' AS input",
+        "output": "NULL::text AS output",
+        "variables": "NULL::text AS variables",
+    }.get(column.name, f"e.{column.name}")
     for column in fields(Execution)
 )
 """The columns of an execution `e` where its values are left out, as lists do."""

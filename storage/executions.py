@@ -61,6 +61,7 @@ class Writing:
     error: str | None = None
     cancellation: str | None = None
     compensation: str | None = None  # JSON; its fields replace those that are stored
+    variables: str | None = None  # JSON; its fields replace those that are stored
     owner: Literal["CREATED"] | None = None
     cancelled: list[tuple[str, int]] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
@@ -142,6 +143,18 @@ class Recorded:
     waits: bool = False
 
 
+_SET_VARIABLES = (
+    "variables = (SELECT json_object_agg(key, value)::text FROM (SELECT DISTINCT ON (key) key, value FROM ("
+    "SELECT key, value, 1 AS turn FROM json_each(coalesce(variables, '{}')::json) "
+    "UNION ALL SELECT key, value, 2 FROM json_each(%s::json)) AS both_of_them ORDER BY key, turn DESC) AS latest), "
+)
+"""Sets some variables and keeps the others, with every number as it was written, which jsonb does not."""
+
+
+def _setting(writing: Writing) -> tuple[str, list[Any]]:
+    return ("", []) if writing.variables is None else (_SET_VARIABLES, [writing.variables])
+
+
 def record(writing: Writing) -> Recorded | None:
     """Store the next entries of an execution; None when they do not follow what is stored, or it has ended."""
     if not writing.cancelled:
@@ -157,8 +170,10 @@ def record(writing: Writing) -> Recorded | None:
 def _record(writing: Writing) -> Recorded | None:
     shelf = documents.Shelf()
     owner = _IS_WAITING if writing.owner == "CREATED" else _GOES_ON
+    set_variables, variables = _setting(writing)
     head = (
-        "e AS (UPDATE executions SET status = coalesce(%s, CASE status WHEN 'CREATED' THEN 'STARTED' ELSE status END), "
+        f"e AS (UPDATE executions SET {set_variables}"
+        "status = coalesce(%s, CASE status WHEN 'CREATED' THEN 'STARTED' ELSE status END), "
         "phase = %s, output = coalesce(%s, output), error = coalesce(%s, error), "
         "last_number = %s, revision = revision + 1, update_time = %s, start_time = coalesce(start_time, %s), "
         "end_time = CASE WHEN %s THEN %s::timestamptz ELSE end_time END, "
@@ -173,6 +188,7 @@ def _record(writing: Writing) -> Recorded | None:
     )
     has_ended = writing.status is not None
     values = [
+        *variables,
         writing.status,
         writing.phase,
         shelf.put(writing.output),
@@ -205,8 +221,10 @@ def reopen(writing: Writing, launch_state: str | None, lease: float) -> bool:
     """
     shelf = documents.Shelf()
     has_ended = writing.status is not None
+    set_variables, variables = _setting(writing)
     head = (
-        "e AS (UPDATE executions SET status = coalesce(%s, 'CREATED'), phase = %s, output = %s, error = %s, "
+        f"e AS (UPDATE executions SET {set_variables}status = coalesce(%s, 'CREATED'), "
+        "phase = %s, output = %s, error = %s, "
         "last_number = %s, revision = revision + 1, update_time = %s, retries = retries + 1, "
         "end_time = CASE WHEN %s THEN %s::timestamptz END, "
         "report_after = CASE WHEN %s AND parent_id IS NOT NULL THEN now() + make_interval(secs => %s) END, "
@@ -216,7 +234,14 @@ def reopen(writing: Writing, launch_state: str | None, lease: float) -> bool:
         f"RETURNING 1 AS written, {own_events.RETURNED})"
     )
     ends: list[Any] = [has_ended, writing.time, has_ended, REPORT_LEASE]
-    values: list[Any] = [writing.status, writing.phase, shelf.put(writing.output), writing.error, writing.last_number]
+    values: list[Any] = [
+        *variables,
+        writing.status,
+        writing.phase,
+        shelf.put(writing.output),
+        writing.error,
+        writing.last_number,
+    ]
     values += [writing.time, *ends, launch_state, has_ended, lease]
     values += [writing.workspace, writing.execution_id, writing.first_number - 1]
     return bool(_write(head, values, writing, shelf))

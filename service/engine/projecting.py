@@ -72,6 +72,7 @@ class Projection:
     execution: ExecutionChange = field(default_factory=ExecutionChange)
     step_runs: dict[tuple[str, int], StepRunChange] = field(default_factory=dict)
     tasks: dict[tuple[str, int], TaskChange] = field(default_factory=dict)
+    variables: dict[str, Json] = field(default_factory=dict)  # those that were set
     requests: list[dict[str, str]] = field(default_factory=list)
     cancelled: list[tuple[str, int]] = field(default_factory=list)  # step runs whose children are to be cancelled
     consumed: list[tuple[str, str, int]] = field(default_factory=list)  # events taken in: (event, step, visit)
@@ -90,6 +91,7 @@ def project(entries: Iterable[Entry]) -> Projection:
             projection.consumed.append((entry.data["event"], entry.step_id, entry.visit))
         _project_waits(projection, entry)
         _project_task(projection, entry)
+        projection.variables |= entry.data.get("variables", {})
         if entry.visit:
             _STEP[entry.type](_step_run(projection, entry), entry)
         elif entry.type in _END:

@@ -68,6 +68,8 @@ def execution_message(execution: Execution, *, with_values: bool = True) -> Exec
         message.error.step_id = error.get("step_id", "")
     if execution.cancellation is not None:
         message.cancellation.CopyFrom(_cancellation_message(json.loads(execution.cancellation)))
+    if with_values and execution.variables is not None:
+        message.variables_json = json.dumps(json.loads(execution.variables), ensure_ascii=False, separators=(",", ":"))
     if execution.compensation is not None:
         message.compensation.CopyFrom(_compensation_message(json.loads(execution.compensation)))
     if execution.subject_type:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from heddle.v1 import execution_service_pb2 as pb
 from heddle.v1.execution_service_pb2_grpc import ExecutionServiceServicer
 from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
-from service import acting, deleting, watching
+from service import acting, deleting, varying, watching
 from service.acting import Actor, Request
 from service.domain import fields
 from service.domain.errors import Invalid, Unavailable
 from service.domain.execution import Execution
-from service.domain.json_text import InvalidJson, parse
+from service.domain.json_text import InvalidJson, Json, parse
 from service.domain.step_run import StepRun
 from service.engine.observations import Cancelled
 from service.plans import Plans
@@ -111,6 +111,19 @@ class ExecutionService(ExecutionServiceServicer):
         execution = self._actor.cancel(call.workspace, id, action, request=source, seconds=seconds_left(call))
         return pb.CancelExecutionResponse(execution=execution_message(execution))
 
+    @rpc
+    def SetVariables(self, request: pb.SetVariablesRequest, call: Call) -> pb.SetVariablesResponse:
+        source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
+        execution = varying.set_variables(
+            self._actor,
+            acting.get(call.workspace, execution_id_of(request, call)),
+            _object("variables_json", request.variables_json),
+            expected_revision=_revision(request.expected_revision),
+            request=source,
+            seconds=seconds_left(call),
+        )
+        return pb.SetVariablesResponse(execution=execution_message(execution))
+
     @changing
     def DeleteExecution(self, request: pb.DeleteExecutionRequest, call: Call) -> pb.DeleteExecutionResponse:
         id = fields.required("execution_id", request.execution_id)
@@ -161,12 +174,7 @@ _REPAIR = pb.SyncExecutionResponse.Repair
 def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
     target = target_of(request)
     input_json = request.input_json or "{}"
-    try:
-        input = parse(input_json, limit=MAX_INPUT, field="input_json")
-    except InvalidJson as invalid:
-        raise Invalid("INVALID_JSON", str(invalid), field="input_json") from invalid
-    if not isinstance(input, dict):
-        raise Invalid("INVALID_JSON", "input_json must be a JSON object", field="input_json")
+    input = _object("input_json", input_json)
     if request.name:
         fields.name("name", request.name)
     if target == "entity":
@@ -192,6 +200,25 @@ def _order(request: pb.StartExecutionRequest, call: Call) -> Order:
         subject_type=subject_type,
         subject_id=subject_id,
     )
+
+
+def _object(field: str, text: str) -> dict[str, Json]:
+    """Read a JSON object; raises Invalid for anything else."""
+    try:
+        value = parse(text, limit=MAX_INPUT, field=field)
+    except InvalidJson as invalid:
+        raise Invalid("INVALID_JSON", str(invalid), field=field) from invalid
+    if not isinstance(value, dict):
+        raise Invalid("INVALID_JSON", f"{field} must be a JSON object", field=field)
+    return value
+
+
+def _revision(number: int) -> int:
+    if number < 0:
+        raise Invalid(
+            "INVALID_FIELD", f"expected_revision is {number}: it must not be negative", field="expected_revision"
+        )
+    return number
 
 
 def _waits(execution: Execution) -> bool:

@@ -120,6 +120,7 @@ FIELDS = {
     "CompleteStep": "output_json",
     "PublishEvent": "payload_json",
     "CompleteHumanTask": "output_json",
+    "SetVariables": "variables_json",
 }
 
 

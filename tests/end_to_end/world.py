@@ -85,6 +85,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "ListExecutions": {},
     "WatchExecution": {"execution_id": "$execution"},
     "CancelExecution": {"execution_id": "$execution"},
+    "SetVariables": {"execution_id": "$execution", "variables_json": '{"a": 1}'},
     "DeleteExecution": {"execution_id": "$completed"},
     "GetExecutionTree": {"execution_id": "$family"},
     "RetryExecution": {"execution_id": "$failed"},

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from heddle.v1 import entity_pb2 as heddle_dot_v1_dot_entity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19heddle/v1/execution.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16heddle/v1/entity.proto\"\xbf\x0b\n\tExecution\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12+\n\x06status\x18\x05 \x01(\x0e\x32\x1b.heddle.v1.Execution.Status\x12)\n\x05phase\x18\x06 \x01(\x0e\x32\x1a.heddle.v1.Execution.Phase\x12\x12\n\ninput_json\x18\x07 \x01(\t\x12\x18\n\x0boutput_json\x18\x08 \x01(\tH\x00\x88\x01\x01\x12)\n\x05\x65rror\x18\t \x01(\x0b\x32\x1a.heddle.v1.Execution.Error\x12 \n\x13parent_execution_id\x18\n \x01(\tH\x01\x88\x01\x01\x12\x19\n\x11root_execution_id\x18\x0b \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x0c \x01(\t\x12#\n\x07subject\x18\r \x01(\x0b\x32\x12.heddle.v1.Subject\x12!\n\x06\x65ntity\x18\x0e \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x1a\n\x12last_ledger_number\x18\x0f \x01(\x03\x12+\n\x06launch\x18\x10 \x01(\x0b\x32\x1b.heddle.v1.Execution.Launch\x12\x10\n\x08revision\x18\x11 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x12parent_step_run_id\x18\x16 \x01(\tH\x02\x88\x01\x01\x12\x0c\n\x04item\x18\x17 \x01(\x05\x12\r\n\x05\x64\x65pth\x18\x18 \x01(\x05\x12\x0f\n\x07retries\x18\x19 \x01(\x05\x12-\n\x0c\x63\x61ncellation\x18\x1a \x01(\x0b\x32\x17.heddle.v1.Cancellation\x12-\n\x0c\x63ompensation\x18\x1b \x01(\x0b\x32\x17.heddle.v1.Compensation\x12\x18\n\x10trigger_event_id\x18\x1c \x01(\t\x12\x12\n\ntrigger_id\x18\x1d \x01(\t\x1a\x37\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07step_id\x18\x03 \x01(\t\x1a\x65\n\x06Launch\x12\x10\n\x08\x61ttempts\x18\x01 \x01(\x05\x12\x12\n\nlast_error\x18\x02 \x01(\t\x12\x35\n\x11next_attempt_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_CREATED\x10\x01\x12\x12\n\x0eSTATUS_STARTED\x10\x02\x12\x1a\n\x16STATUS_FAILED_TO_START\x10\x03\x12\x14\n\x10STATUS_COMPLETED\x10\x04\x12\x11\n\rSTATUS_FAILED\x10\x05\x12\x14\n\x10STATUS_CANCELLED\x10\x06\"\xa5\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x0e\n\nPHASE_NONE\x10\x01\x12\x11\n\rPHASE_RUNNING\x10\x02\x12\x1b\n\x17PHASE_WAITING_FOR_EVENT\x10\x03\x12\x1b\n\x17PHASE_WAITING_FOR_INPUT\x10\x04\x12\x10\n\x0cPHASE_PAUSED\x10\x05\x12\x16\n\x12PHASE_COMPENSATING\x10\x06\x42\x0e\n\x0c_output_jsonB\x16\n\x14_parent_execution_idB\x15\n\x13_parent_step_run_id\"\xf8\x01\n\x0c\x43\x61ncellation\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12.\n\x06source\x18\x02 \x01(\x0e\x32\x1e.heddle.v1.Cancellation.Source\x12\x14\n\x0crequested_by\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSOURCE_USER\x10\x01\x12\x10\n\x0cSOURCE_EVENT\x10\x02\x12\x11\n\rSOURCE_SYSTEM\x10\x03\"\xec\x03\n\x0c\x43ompensation\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.heddle.v1.Compensation.Status\x12*\n\x04plan\x18\x02 \x03(\x0b\x32\x1c.heddle.v1.Compensation.Part\x12-\n\x07skipped\x18\x03 \x03(\x0b\x32\x1c.heddle.v1.Compensation.Part\x12/\n\x06\x66\x61iled\x18\x04 \x03(\x0b\x32\x1f.heddle.v1.Compensation.Failure\x1a\x42\n\x04Part\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07step_id\x18\x02 \x01(\t\x12\r\n\x05visit\x18\x03 \x01(\x05\x12\x0e\n\x06reason\x18\x04 \x01(\t\x1aj\n\x07\x46\x61ilure\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1a.heddle.v1.Execution.Error\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12STATUS_IN_PROGRESS\x10\x01\x12\x14\n\x10STATUS_COMPLETED\x10\x02\x12 \n\x1cSTATUS_COMPLETED_WITH_ERRORS\x10\x03\"#\n\x07Subject\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19heddle/v1/execution.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16heddle/v1/entity.proto\"\xef\x0b\n\tExecution\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12+\n\x06status\x18\x05 \x01(\x0e\x32\x1b.heddle.v1.Execution.Status\x12)\n\x05phase\x18\x06 \x01(\x0e\x32\x1a.heddle.v1.Execution.Phase\x12\x12\n\ninput_json\x18\x07 \x01(\t\x12\x18\n\x0boutput_json\x18\x08 \x01(\tH\x00\x88\x01\x01\x12)\n\x05\x65rror\x18\t \x01(\x0b\x32\x1a.heddle.v1.Execution.Error\x12 \n\x13parent_execution_id\x18\n \x01(\tH\x01\x88\x01\x01\x12\x19\n\x11root_execution_id\x18\x0b \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x0c \x01(\t\x12#\n\x07subject\x18\r \x01(\x0b\x32\x12.heddle.v1.Subject\x12!\n\x06\x65ntity\x18\x0e \x01(\x0b\x32\x11.heddle.v1.Entity\x12\x1a\n\x12last_ledger_number\x18\x0f \x01(\x03\x12+\n\x06launch\x18\x10 \x01(\x0b\x32\x1b.heddle.v1.Execution.Launch\x12\x10\n\x08revision\x18\x11 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x12parent_step_run_id\x18\x16 \x01(\tH\x02\x88\x01\x01\x12\x0c\n\x04item\x18\x17 \x01(\x05\x12\r\n\x05\x64\x65pth\x18\x18 \x01(\x05\x12\x0f\n\x07retries\x18\x19 \x01(\x05\x12-\n\x0c\x63\x61ncellation\x18\x1a \x01(\x0b\x32\x17.heddle.v1.Cancellation\x12-\n\x0c\x63ompensation\x18\x1b \x01(\x0b\x32\x17.heddle.v1.Compensation\x12\x18\n\x10trigger_event_id\x18\x1c \x01(\t\x12\x12\n\ntrigger_id\x18\x1d \x01(\t\x12\x1b\n\x0evariables_json\x18\x1e \x01(\tH\x03\x88\x01\x01\x1a\x37\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07step_id\x18\x03 \x01(\t\x1a\x65\n\x06Launch\x12\x10\n\x08\x61ttempts\x18\x01 \x01(\x05\x12\x12\n\nlast_error\x18\x02 \x01(\t\x12\x35\n\x11next_attempt_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_CREATED\x10\x01\x12\x12\n\x0eSTATUS_STARTED\x10\x02\x12\x1a\n\x16STATUS_FAILED_TO_START\x10\x03\x12\x14\n\x10STATUS_COMPLETED\x10\x04\x12\x11\n\rSTATUS_FAILED\x10\x05\x12\x14\n\x10STATUS_CANCELLED\x10\x06\"\xa5\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x0e\n\nPHASE_NONE\x10\x01\x12\x11\n\rPHASE_RUNNING\x10\x02\x12\x1b\n\x17PHASE_WAITING_FOR_EVENT\x10\x03\x12\x1b\n\x17PHASE_WAITING_FOR_INPUT\x10\x04\x12\x10\n\x0cPHASE_PAUSED\x10\x05\x12\x16\n\x12PHASE_COMPENSATING\x10\x06\x42\x0e\n\x0c_output_jsonB\x16\n\x14_parent_execution_idB\x15\n\x13_parent_step_run_idB\x11\n\x0f_variables_json\"\xf8\x01\n\x0c\x43\x61ncellation\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12.\n\x06source\x18\x02 \x01(\x0e\x32\x1e.heddle.v1.Cancellation.Source\x12\x14\n\x0crequested_by\x18\x03 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"V\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSOURCE_USER\x10\x01\x12\x10\n\x0cSOURCE_EVENT\x10\x02\x12\x11\n\rSOURCE_SYSTEM\x10\x03\"\xec\x03\n\x0c\x43ompensation\x12.\n\x06status\x18\x01 \x01(\x0e\x32\x1e.heddle.v1.Compensation.Status\x12*\n\x04plan\x18\x02 \x03(\x0b\x32\x1c.heddle.v1.Compensation.Part\x12-\n\x07skipped\x18\x03 \x03(\x0b\x32\x1c.heddle.v1.Compensation.Part\x12/\n\x06\x66\x61iled\x18\x04 \x03(\x0b\x32\x1f.heddle.v1.Compensation.Failure\x1a\x42\n\x04Part\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07step_id\x18\x02 \x01(\t\x12\r\n\x05visit\x18\x03 \x01(\x05\x12\x0e\n\x06reason\x18\x04 \x01(\t\x1aj\n\x07\x46\x61ilure\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1a.heddle.v1.Execution.Error\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12STATUS_IN_PROGRESS\x10\x01\x12\x14\n\x10STATUS_COMPLETED\x10\x02\x12 \n\x1cSTATUS_COMPLETED_WITH_ERRORS\x10\x03\"#\n\x07Subject\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,27 +34,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'heddle.v1.execution_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EXECUTION']._serialized_start=98
-  _globals['_EXECUTION']._serialized_end=1569
-  _globals['_EXECUTION_ERROR']._serialized_start=1014
-  _globals['_EXECUTION_ERROR']._serialized_end=1069
-  _globals['_EXECUTION_LAUNCH']._serialized_start=1071
-  _globals['_EXECUTION_LAUNCH']._serialized_end=1172
-  _globals['_EXECUTION_STATUS']._serialized_start=1175
-  _globals['_EXECUTION_STATUS']._serialized_end=1338
-  _globals['_EXECUTION_PHASE']._serialized_start=1341
-  _globals['_EXECUTION_PHASE']._serialized_end=1506
-  _globals['_CANCELLATION']._serialized_start=1572
-  _globals['_CANCELLATION']._serialized_end=1820
-  _globals['_CANCELLATION_SOURCE']._serialized_start=1734
-  _globals['_CANCELLATION_SOURCE']._serialized_end=1820
-  _globals['_COMPENSATION']._serialized_start=1823
-  _globals['_COMPENSATION']._serialized_end=2315
-  _globals['_COMPENSATION_PART']._serialized_start=2027
-  _globals['_COMPENSATION_PART']._serialized_end=2093
-  _globals['_COMPENSATION_FAILURE']._serialized_start=2095
-  _globals['_COMPENSATION_FAILURE']._serialized_end=2201
-  _globals['_COMPENSATION_STATUS']._serialized_start=2203
-  _globals['_COMPENSATION_STATUS']._serialized_end=2315
-  _globals['_SUBJECT']._serialized_start=2317
-  _globals['_SUBJECT']._serialized_end=2352
+  _globals['_EXECUTION']._serialized_end=1617
+  _globals['_EXECUTION_ERROR']._serialized_start=1043
+  _globals['_EXECUTION_ERROR']._serialized_end=1098
+  _globals['_EXECUTION_LAUNCH']._serialized_start=1100
+  _globals['_EXECUTION_LAUNCH']._serialized_end=1201
+  _globals['_EXECUTION_STATUS']._serialized_start=1204
+  _globals['_EXECUTION_STATUS']._serialized_end=1367
+  _globals['_EXECUTION_PHASE']._serialized_start=1370
+  _globals['_EXECUTION_PHASE']._serialized_end=1535
+  _globals['_CANCELLATION']._serialized_start=1620
+  _globals['_CANCELLATION']._serialized_end=1868
+  _globals['_CANCELLATION_SOURCE']._serialized_start=1782
+  _globals['_CANCELLATION_SOURCE']._serialized_end=1868
+  _globals['_COMPENSATION']._serialized_start=1871
+  _globals['_COMPENSATION']._serialized_end=2363
+  _globals['_COMPENSATION_PART']._serialized_start=2075
+  _globals['_COMPENSATION_PART']._serialized_end=2141
+  _globals['_COMPENSATION_FAILURE']._serialized_start=2143
+  _globals['_COMPENSATION_FAILURE']._serialized_end=2249
+  _globals['_COMPENSATION_STATUS']._serialized_start=2251
+  _globals['_COMPENSATION_STATUS']._serialized_end=2363
+  _globals['_SUBJECT']._serialized_start=2365
+  _globals['_SUBJECT']._serialized_end=2400
 # @@protoc_insertion_point(module_scope)

@@ -192,6 +192,7 @@ class Execution(_message.Message):
     COMPENSATION_FIELD_NUMBER: _builtins.int
     TRIGGER_EVENT_ID_FIELD_NUMBER: _builtins.int
     TRIGGER_ID_FIELD_NUMBER: _builtins.int
+    VARIABLES_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Output only."""
     name: _builtins.str
@@ -232,6 +233,8 @@ class Execution(_message.Message):
     """The event that started it by a trigger; empty when something else did."""
     trigger_id: _builtins.str
     """The trigger; empty when something else started it."""
+    variables_json: _builtins.str
+    """The variables that were set on the way: a JSON object; absent when none was. Lists leave it out."""
     @_builtins.property
     def error(self) -> Global___Execution.Error:
         """Why it did not succeed; absent otherwise."""
@@ -306,10 +309,11 @@ class Execution(_message.Message):
         compensation: Global___Compensation | None = ...,
         trigger_event_id: _builtins.str = ...,
         trigger_id: _builtins.str = ...,
+        variables_json: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "cancellation", b"cancellation", "compensation", b"compensation", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "launch", b"launch", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "start_time", b"start_time", "subject", b"subject", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "_variables_json", b"_variables_json", "cancellation", b"cancellation", "compensation", b"compensation", "create_time", b"create_time", "end_time", b"end_time", "entity", b"entity", "error", b"error", "launch", b"launch", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "start_time", b"start_time", "subject", b"subject", "update_time", b"update_time", "variables_json", b"variables_json"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "cancellation", b"cancellation", "compensation", b"compensation", "correlation_id", b"correlation_id", "create_time", b"create_time", "depth", b"depth", "end_time", b"end_time", "entity", b"entity", "error", b"error", "id", b"id", "input_json", b"input_json", "item", b"item", "last_ledger_number", b"last_ledger_number", "launch", b"launch", "name", b"name", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "phase", b"phase", "retries", b"retries", "revision", b"revision", "root_execution_id", b"root_execution_id", "start_time", b"start_time", "status", b"status", "subject", b"subject", "template_id", b"template_id", "trigger_event_id", b"trigger_event_id", "trigger_id", b"trigger_id", "update_time", b"update_time", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_output_json", b"_output_json", "_parent_execution_id", b"_parent_execution_id", "_parent_step_run_id", b"_parent_step_run_id", "_variables_json", b"_variables_json", "cancellation", b"cancellation", "compensation", b"compensation", "correlation_id", b"correlation_id", "create_time", b"create_time", "depth", b"depth", "end_time", b"end_time", "entity", b"entity", "error", b"error", "id", b"id", "input_json", b"input_json", "item", b"item", "last_ledger_number", b"last_ledger_number", "launch", b"launch", "name", b"name", "output_json", b"output_json", "parent_execution_id", b"parent_execution_id", "parent_step_run_id", b"parent_step_run_id", "phase", b"phase", "retries", b"retries", "revision", b"revision", "root_execution_id", b"root_execution_id", "start_time", b"start_time", "status", b"status", "subject", b"subject", "template_id", b"template_id", "trigger_event_id", b"trigger_event_id", "trigger_id", b"trigger_id", "update_time", b"update_time", "variables_json", b"variables_json", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__output_json: _TypeAlias = _typing.Literal["output_json"]  # noqa: Y015
     _WhichOneofArgType__output_json: _TypeAlias = _typing.Literal["_output_json", b"_output_json"]  # noqa: Y015
@@ -317,12 +321,16 @@ class Execution(_message.Message):
     _WhichOneofArgType__parent_execution_id: _TypeAlias = _typing.Literal["_parent_execution_id", b"_parent_execution_id"]  # noqa: Y015
     _WhichOneofReturnType__parent_step_run_id: _TypeAlias = _typing.Literal["parent_step_run_id"]  # noqa: Y015
     _WhichOneofArgType__parent_step_run_id: _TypeAlias = _typing.Literal["_parent_step_run_id", b"_parent_step_run_id"]  # noqa: Y015
+    _WhichOneofReturnType__variables_json: _TypeAlias = _typing.Literal["variables_json"]  # noqa: Y015
+    _WhichOneofArgType__variables_json: _TypeAlias = _typing.Literal["_variables_json", b"_variables_json"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__output_json) -> _WhichOneofReturnType__output_json | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_execution_id) -> _WhichOneofReturnType__parent_execution_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_step_run_id) -> _WhichOneofReturnType__parent_step_run_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__variables_json) -> _WhichOneofReturnType__variables_json | None: ...
 
 Global___Execution: _TypeAlias = Execution  # noqa: Y015
 

@@ -494,6 +494,70 @@ class CancelExecutionResponse(_message.Message):
 Global___CancelExecutionResponse: _TypeAlias = CancelExecutionResponse  # noqa: Y015
 
 @_typing.final
+class SetVariablesRequest(_message.Message):
+    """Asks to set variables of an execution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    VARIABLES_JSON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Names this request, so that sending it again changes nothing; 1 to 128 printable ASCII characters."""
+    execution_id: _builtins.str
+    """Which execution; empty with `subject`."""
+    expected_revision: _builtins.int
+    """The revision that the execution must have; 0 for any."""
+    variables_json: _builtins.str
+    """The variables to set: a JSON object of at most 262,144 bytes."""
+    @_builtins.property
+    def subject(self) -> _execution_pb2.Subject:
+        """The execution that is open for this subject, or else its newest."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        execution_id: _builtins.str = ...,
+        subject: _execution_pb2.Subject | None = ...,
+        expected_revision: _builtins.int = ...,
+        variables_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "expected_revision", b"expected_revision", "request_id", b"request_id", "subject", b"subject", "variables_json", b"variables_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetVariablesRequest: _TypeAlias = SetVariablesRequest  # noqa: Y015
+
+@_typing.final
+class SetVariablesResponse(_message.Message):
+    """Answers SetVariables."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def execution(self) -> _execution_pb2.Execution:
+        """The execution after the effect."""
+
+    def __init__(
+        self,
+        *,
+        execution: _execution_pb2.Execution | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution", b"execution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetVariablesResponse: _TypeAlias = SetVariablesResponse  # noqa: Y015
+
+@_typing.final
 class DeleteExecutionRequest(_message.Message):
     """Asks to delete an execution."""
 

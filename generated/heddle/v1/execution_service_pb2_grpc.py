@@ -67,6 +67,11 @@ class ExecutionServiceStub:
                 request_serializer=heddle_dot_v1_dot_execution__service__pb2.CancelExecutionRequest.SerializeToString,
                 response_deserializer=heddle_dot_v1_dot_execution__service__pb2.CancelExecutionResponse.FromString,
                 _registered_method=True)
+        self.SetVariables = channel.unary_unary(
+                '/heddle.v1.ExecutionService/SetVariables',
+                request_serializer=heddle_dot_v1_dot_execution__service__pb2.SetVariablesRequest.SerializeToString,
+                response_deserializer=heddle_dot_v1_dot_execution__service__pb2.SetVariablesResponse.FromString,
+                _registered_method=True)
         self.DeleteExecution = channel.unary_unary(
                 '/heddle.v1.ExecutionService/DeleteExecution',
                 request_serializer=heddle_dot_v1_dot_execution__service__pb2.DeleteExecutionRequest.SerializeToString,
@@ -163,6 +168,21 @@ class ExecutionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetVariables(self, request, context):
+        """Sets variables of an execution; those that it does not name stay as they are.
+
+        With `expected_revision` nothing is set unless that is the execution's revision: of several who have read the same
+        revision one sets its variables, and the others are told the present one, to read again. Whatever else happens to an
+        execution raises its revision, too.
+
+        Errors: INVALID_ARGUMENT (INVALID_JSON, VARIABLES_INVALID); NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION
+        (EXECUTION_ENDED); ABORTED (REVISION_CONFLICT, with the present one as `revision`); UNAVAILABLE
+        (TEMPORAL_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteExecution(self, request, context):
         """Deletes an execution that has ended, and all that are below it, which must have ended too, in one step: their step
         runs and ledgers go with them.
@@ -234,6 +254,11 @@ def add_ExecutionServiceServicer_to_server(servicer, server):
                     servicer.CancelExecution,
                     request_deserializer=heddle_dot_v1_dot_execution__service__pb2.CancelExecutionRequest.FromString,
                     response_serializer=heddle_dot_v1_dot_execution__service__pb2.CancelExecutionResponse.SerializeToString,
+            ),
+            'SetVariables': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetVariables,
+                    request_deserializer=heddle_dot_v1_dot_execution__service__pb2.SetVariablesRequest.FromString,
+                    response_serializer=heddle_dot_v1_dot_execution__service__pb2.SetVariablesResponse.SerializeToString,
             ),
             'DeleteExecution': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteExecution,
@@ -416,6 +441,33 @@ class ExecutionService:
             '/heddle.v1.ExecutionService/CancelExecution',
             heddle_dot_v1_dot_execution__service__pb2.CancelExecutionRequest.SerializeToString,
             heddle_dot_v1_dot_execution__service__pb2.CancelExecutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetVariables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/heddle.v1.ExecutionService/SetVariables',
+            heddle_dot_v1_dot_execution__service__pb2.SetVariablesRequest.SerializeToString,
+            heddle_dot_v1_dot_execution__service__pb2.SetVariablesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -85,6 +85,17 @@ class ExecutionServiceStub:
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_ENDED); UNAVAILABLE
     (TEMPORAL_UNAVAILABLE).
     """
+    SetVariables: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.SetVariablesRequest, _execution_service_pb2.SetVariablesResponse]
+    """Sets variables of an execution; those that it does not name stay as they are.
+
+    With `expected_revision` nothing is set unless that is the execution's revision: of several who have read the same
+    revision one sets its variables, and the others are told the present one, to read again. Whatever else happens to an
+    execution raises its revision, too.
+
+    Errors: INVALID_ARGUMENT (INVALID_JSON, VARIABLES_INVALID); NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION
+    (EXECUTION_ENDED); ABORTED (REVISION_CONFLICT, with the present one as `revision`); UNAVAILABLE
+    (TEMPORAL_UNAVAILABLE).
+    """
     DeleteExecution: _grpc.UnaryUnaryMultiCallable[_execution_service_pb2.DeleteExecutionRequest, _execution_service_pb2.DeleteExecutionResponse]
     """Deletes an execution that has ended, and all that are below it, which must have ended too, in one step: their step
     runs and ledgers go with them.
@@ -168,6 +179,17 @@ class ExecutionServiceAsyncStub(ExecutionServiceStub):
     An execution that is CANCELLED already is answered as it is.
 
     Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_ENDED); UNAVAILABLE
+    (TEMPORAL_UNAVAILABLE).
+    """
+    SetVariables: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.SetVariablesRequest, _execution_service_pb2.SetVariablesResponse]  # type: ignore[assignment]
+    """Sets variables of an execution; those that it does not name stay as they are.
+
+    With `expected_revision` nothing is set unless that is the execution's revision: of several who have read the same
+    revision one sets its variables, and the others are told the present one, to read again. Whatever else happens to an
+    execution raises its revision, too.
+
+    Errors: INVALID_ARGUMENT (INVALID_JSON, VARIABLES_INVALID); NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION
+    (EXECUTION_ENDED); ABORTED (REVISION_CONFLICT, with the present one as `revision`); UNAVAILABLE
     (TEMPORAL_UNAVAILABLE).
     """
     DeleteExecution: _aio.UnaryUnaryMultiCallable[_execution_service_pb2.DeleteExecutionRequest, _execution_service_pb2.DeleteExecutionResponse]  # type: ignore[assignment]
@@ -286,6 +308,23 @@ class ExecutionServiceServicer(metaclass=_abc_1.ABCMeta):
         An execution that is CANCELLED already is answered as it is.
 
         Errors: NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION (EXECUTION_ENDED); UNAVAILABLE
+        (TEMPORAL_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def SetVariables(
+        self,
+        request: _execution_service_pb2.SetVariablesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_service_pb2.SetVariablesResponse, _abc.Awaitable[_execution_service_pb2.SetVariablesResponse]]:
+        """Sets variables of an execution; those that it does not name stay as they are.
+
+        With `expected_revision` nothing is set unless that is the execution's revision: of several who have read the same
+        revision one sets its variables, and the others are told the present one, to read again. Whatever else happens to an
+        execution raises its revision, too.
+
+        Errors: INVALID_ARGUMENT (INVALID_JSON, VARIABLES_INVALID); NOT_FOUND (EXECUTION_NOT_FOUND); FAILED_PRECONDITION
+        (EXECUTION_ENDED); ABORTED (REVISION_CONFLICT, with the present one as `revision`); UNAVAILABLE
         (TEMPORAL_UNAVAILABLE).
         """
 
