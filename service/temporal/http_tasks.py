@@ -12,6 +12,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from service import egress
+from service.definition import http_requests
+from service.definition.steps.http import MAX_TIMEOUT
 from service.domain.json_text import InvalidJson, Json, parse
 from service.egress import Egress
 from service.engine.run import MAX_OUTPUT
@@ -42,7 +44,11 @@ class HttpTasks:
         HTTP_REQUEST_INVALID, HTTP_RESPONSE_INVALID or HTTP_RESPONSE_TOO_LARGE, which do not.
         """
         order = task["input"]
-        request = _request(order["request"], task["idempotencyKey"])
+        written = order["request"]
+        # Once more, because a task may be sent here that no step of type http has made.
+        for pointer, problem in http_requests.problems(written, is_filled=True):
+            _fail("HTTP_REQUEST_INVALID", f"{pointer}: {problem}", "VALIDATION")
+        request = _request(written, task["idempotencyKey"])
         try:
             target = egress.target_of(request.url)
         except ValueError as error:
@@ -52,7 +58,7 @@ class HttpTasks:
         try:
             answer = await exchange(
                 request,
-                within=order["timeout"],
+                within=min(order["timeout"], MAX_TIMEOUT),
                 limit=MAX_BODY,
                 refusal=MAX_REFUSAL,
                 threads=self._threads,

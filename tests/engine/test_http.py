@@ -99,6 +99,24 @@ def test_attempts_of_a_request_are_those_of_a_task():
     assert (player.state.status, player.state.results["a"].outcome) == ("COMPLETED", "PAID")
 
 
+@pytest.mark.parametrize("on", ["HTTP_404", "PERMANENT", "ERROR"])
+def test_a_status_may_be_caught(on):
+    document = chain(http(), step("no", "human.confirm"))
+    document["stepTransitions"] = [
+        {"id": "t1", "fromStepId": "start", "toStepId": "a"},
+        {"id": "t2", "fromStepId": "a", "toStepId": "end"},
+        {"id": "t3", "fromStepId": "a", "toStepId": "no", "on": on},
+        {"id": "t4", "fromStepId": "no", "toStepId": "a"},
+    ]
+    player = Player(examine("graph", document).plan)
+    details = {"status": 404, "body": {"reason": "GONE"}}
+    error = {"code": "HTTP_404", "message": "no", "category": "PERMANENT", "retriable": False, "details": details}
+
+    player.see(TaskFailed("a/1", 1, error))
+
+    assert player.open == ["no/1"]
+
+
 def test_an_answer_is_held_against_the_schema_of_the_step():
     player = play(http(outputSchema=PAID))
 

@@ -109,6 +109,28 @@ def test_the_whole_response_may_be_had_without_cookies():
 
 
 @pytest.mark.parametrize(
+    "request_",
+    [
+        {"method": "CONNECT"},
+        {"method": "GET / HTTP/1.1\r\nX: y"},
+        {"headers": {"Host": "other.example"}},
+        {"headers": {"X": "a\r\nY: b"}},
+        {"headers": {"Transfer-Encoding": "chunked"}},
+        {"method": "GET", "body": "x"},
+        {"url": "http://127.0.0.1/a b"},
+        {"url": "file:///etc/passwd"},
+        {"url": 7},
+    ],
+)
+def test_a_request_that_no_step_has_made_is_held_to_the_same_rules(request_):
+    with endpoint(answer(b"")) as served:
+        found = error(**{"url": served.url} | request_)
+
+    assert (found["code"], found["category"], found["retriable"]) == ("HTTP_REQUEST_INVALID", "VALIDATION", False)
+    assert served.requests == []
+
+
+@pytest.mark.parametrize(
     ("status", "category", "retriable"),
     [
         (300, "PERMANENT", False),
