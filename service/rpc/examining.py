@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from service.definition import compiling
 from service.definition.compiling import Examination
+from service.definition.dialects.orchestrator.dialect import MAX_NATIVE
 from service.definition.plan import Plan
 from service.definition.surroundings import Child, Needs, Surroundings
 from service.domain.errors import DefinitionInvalid, Invalid
@@ -33,6 +35,17 @@ def examine_stored(version: Version, *, locking: bool = False) -> Examination:
     if locking and needs.children:
         children.lock(version.workspace, needs.children)
     return _examine_stored(source, _surroundings(version.workspace, needs) if needs else None)
+
+
+def native_text(dialect: str, definition: str) -> str | None:
+    """Give a definition in the native dialect, which for one that is written in it is the text itself.
+
+    None: the translation is too large to be told.
+    """
+    document = _read(dialect, definition)
+    native = compiling.native(dialect, document)
+    text = definition if native is document else json.dumps(native, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text.encode()) <= MAX_NATIVE else None
 
 
 def publishable_plan(version: Version, examination: Examination) -> Plan:

@@ -9,7 +9,7 @@ from service.domain.fields import required
 from service.domain.version import Version
 from service.rpc.call import Call
 from service.rpc.changing import changing
-from service.rpc.examining import examine, examine_stored, publishable_plan
+from service.rpc.examining import examine, examine_stored, native_text, publishable_plan
 from service.rpc.messages import finding_message, given, target_of, template_message, value_of, version_message
 from service.rpc.paging import Page
 from service.rpc.status import rpc
@@ -45,7 +45,10 @@ class VersionService(VersionServiceServicer):
     @rpc
     def GetVersion(self, request: pb.GetVersionRequest, call: Call) -> pb.GetVersionResponse:
         version = versions.get(call.workspace, required("version_id", request.version_id))
-        return pb.GetVersionResponse(version=version_message(version, examine_stored(version).findings))
+        return pb.GetVersionResponse(
+            version=version_message(version, examine_stored(version).findings),
+            native_definition_json=native_text(version.dialect, version.definition) if request.include_native else None,
+        )
 
     @rpc
     def ListVersions(self, request: pb.ListVersionsRequest, call: Call) -> pb.ListVersionsResponse:
@@ -75,17 +78,19 @@ class VersionService(VersionServiceServicer):
 
     @rpc
     def ValidateVersion(self, request: pb.ValidateVersionRequest, call: Call) -> pb.ValidateVersionResponse:
+        published = None
         if target_of(request) == "version_id":
-            version_id = required("version_id", request.version_id)
-            version = versions.get(call.workspace, version_id)
-            examination, published = examine_stored(version), version.plan_digest
+            version = versions.get(call.workspace, required("version_id", request.version_id))
+            dialect, definition, published = version.dialect, version.definition, version.plan_digest
+            examination = examine_stored(version)
         else:
-            examination = examine(call.workspace, request.dialect or DEFAULT_DIALECT, request.definition_json)
-            published = None
+            dialect, definition = request.dialect or DEFAULT_DIALECT, request.definition_json
+            examination = examine(call.workspace, dialect, definition)
         return pb.ValidateVersionResponse(
             valid=examination.plan is not None,
             findings=map(finding_message, examination.findings),
             plan_digest=published or (examination.plan.digest if examination.plan else None),
+            native_definition_json=native_text(dialect, definition) if request.include_native else None,
         )
 
     @changing

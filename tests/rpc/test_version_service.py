@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import pytest
 from google.rpc import error_details_pb2
@@ -304,3 +305,48 @@ def test_an_error_leads_to_its_page(api):
     page = detail(error_details_pb2.Help, lambda: api.call("GetVersion", version_id="nothing"))
 
     assert page.links[0].url == "docs/errors/VERSION_NOT_FOUND.md"
+
+
+ORCHESTRATOR = """{
+  "name": "Order",
+  "steps": [{"stepId": "pay", "type": "TASK", "taskId": "charge_card", "input": {"id": "${workflow.input.id}"}}]
+}"""
+
+
+def test_a_definition_of_another_dialect_is_kept_and_its_translation_can_be_read(api, template):
+    version = a_draft(api, template, definition_json=ORCHESTRATOR, dialect="orchestrator")
+
+    told = api.call("GetVersion", version_id=version.id, include_native=True)
+
+    assert told.version.definition_json == ORCHESTRATOR
+    missing = [(finding.rule, finding.pointer) for finding in told.version.findings]
+    assert missing == [("TASK_DEFINITION_MISSING", "/steps/0/taskId")]
+    native = json.loads(told.native_definition_json)
+    assert [(step["id"], step["type"]) for step in native["steps"]] == [
+        ("start", "start"), ("pay", "task"), ("end", "end"),
+    ]  # fmt: skip
+    assert native["steps"][1]["input"] == {"id": "{% __context__.id %}"}
+    checked = api.call("ValidateVersion", definition_json=told.native_definition_json, include_native=True)
+    assert checked.valid
+    assert checked.native_definition_json == told.native_definition_json
+    stored = api.call("ValidateVersion", version_id=version.id, include_native=True)
+    assert stored.native_definition_json == told.native_definition_json
+    assert stored.plan_digest == checked.plan_digest
+
+
+def test_a_translation_is_told_only_when_asked_for(api, template):
+    version = a_draft(api, template, definition_json=ORCHESTRATOR, dialect="orchestrator")
+
+    assert not api.call("GetVersion", version_id=version.id).HasField("native_definition_json")
+    assert not api.call("ValidateVersion", version_id=version.id).HasField("native_definition_json")
+
+
+def test_findings_in_another_dialect_stand_at_the_places_of_its_author(api, template):
+    wrong = ORCHESTRATOR.replace("workflow.input.id", "workflow.state.steps.paid.output.id")
+
+    version = a_draft(api, template, definition_json=wrong, dialect="orchestrator")
+
+    errors = [finding for finding in version.findings if finding.severity == Finding.SEVERITY_ERROR]
+    assert [finding.pointer for finding in errors] == ["/steps/0/input/id"]
+    with refused("FAILED_PRECONDITION", "DEFINITION_INVALID"):
+        api.call("PublishVersion", version_id=version.id)

@@ -28,7 +28,7 @@ from heddle.v1 import template_pb2 as heddle_dot_v1_dot_template__pb2
 from heddle.v1 import version_pb2 as heddle_dot_v1_dot_version__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheddle/v1/version_service.proto\x12\theddle.v1\x1a\x17heddle/v1/finding.proto\x1a\x1aheddle/v1/permission.proto\x1a\x18heddle/v1/template.proto\x1a\x17heddle/v1/version.proto\"\xb0\x01\n\x14\x43reateVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0btemplate_id\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x0f\n\x07\x64ialect\x18\x05 \x01(\t\x12\x19\n\x0f\x64\x65\x66inition_json\x18\x06 \x01(\tH\x00\x12\x1c\n\x12starter_version_id\x18\x07 \x01(\tH\x00\x42\x08\n\x06source\"<\n\x15\x43reateVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"\'\n\x11GetVersionRequest\x12\x12\n\nversion_id\x18\x01 \x01(\t\"9\n\x12GetVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"|\n\x13ListVersionsRequest\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12)\n\x06status\x18\x04 \x01(\x0e\x32\x19.heddle.v1.Version.Status\"U\n\x14ListVersionsResponse\x12$\n\x08versions\x18\x01 \x03(\x0b\x32\x12.heddle.v1.Version\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xda\x01\n\x14UpdateVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\x05label\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04note\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x64ialect\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x1c\n\x0f\x64\x65\x66inition_json\x18\x07 \x01(\tH\x03\x88\x01\x01\x42\x08\n\x06_labelB\x07\n\x05_noteB\n\n\x08_dialectB\x12\n\x10_definition_json\"<\n\x15UpdateVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"d\n\x16ValidateVersionRequest\x12\x14\n\nversion_id\x18\x01 \x01(\tH\x00\x12\x19\n\x0f\x64\x65\x66inition_json\x18\x02 \x01(\tH\x00\x12\x0f\n\x07\x64ialect\x18\x03 \x01(\tB\x08\n\x06target\"x\n\x17ValidateVersionResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12$\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x12.heddle.v1.Finding\x12\x18\n\x0bplan_digest\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_plan_digest\"M\n\x15PublishVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"=\n\x16PublishVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"N\n\x16\x41\x63tivateVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"e\n\x17\x41\x63tivateVersionResponse\x12%\n\x08template\x18\x01 \x01(\x0b\x32\x13.heddle.v1.Template\x12#\n\x07version\x18\x02 \x01(\x0b\x32\x12.heddle.v1.Version\"O\n\x17\x44\x65precateVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"?\n\x18\x44\x65precateVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"L\n\x14\x44\x65leteVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"\x17\n\x15\x44\x65leteVersionResponse2\xea\x06\n\x0eVersionService\x12\\\n\rCreateVersion\x12\x1f.heddle.v1.CreateVersionRequest\x1a .heddle.v1.CreateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12S\n\nGetVersion\x12\x1c.heddle.v1.GetVersionRequest\x1a\x1d.heddle.v1.GetVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x01\x12Y\n\x0cListVersions\x12\x1e.heddle.v1.ListVersionsRequest\x1a\x1f.heddle.v1.ListVersionsResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x01\x12\\\n\rUpdateVersion\x12\x1f.heddle.v1.UpdateVersionRequest\x1a .heddle.v1.UpdateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12\x62\n\x0fValidateVersion\x12!.heddle.v1.ValidateVersionRequest\x1a\".heddle.v1.ValidateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x01\x12_\n\x0ePublishVersion\x12 .heddle.v1.PublishVersionRequest\x1a!.heddle.v1.PublishVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12\x62\n\x0f\x41\x63tivateVersion\x12!.heddle.v1.ActivateVersionRequest\x1a\".heddle.v1.ActivateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12\x65\n\x10\x44\x65precateVersion\x12\".heddle.v1.DeprecateVersionRequest\x1a#.heddle.v1.DeprecateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12\\\n\rDeleteVersion\x12\x1f.heddle.v1.DeleteVersionRequest\x1a .heddle.v1.DeleteVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheddle/v1/version_service.proto\x12\theddle.v1\x1a\x17heddle/v1/finding.proto\x1a\x1aheddle/v1/permission.proto\x1a\x18heddle/v1/template.proto\x1a\x17heddle/v1/version.proto\"\xb0\x01\n\x14\x43reateVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0btemplate_id\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x0f\n\x07\x64ialect\x18\x05 \x01(\t\x12\x19\n\x0f\x64\x65\x66inition_json\x18\x06 \x01(\tH\x00\x12\x1c\n\x12starter_version_id\x18\x07 \x01(\tH\x00\x42\x08\n\x06source\"<\n\x15\x43reateVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"?\n\x11GetVersionRequest\x12\x12\n\nversion_id\x18\x01 \x01(\t\x12\x16\n\x0einclude_native\x18\x02 \x01(\x08\"y\n\x12GetVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\x12#\n\x16native_definition_json\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x19\n\x17_native_definition_json\"|\n\x13ListVersionsRequest\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12)\n\x06status\x18\x04 \x01(\x0e\x32\x19.heddle.v1.Version.Status\"U\n\x14ListVersionsResponse\x12$\n\x08versions\x18\x01 \x03(\x0b\x32\x12.heddle.v1.Version\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xda\x01\n\x14UpdateVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\x05label\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04note\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x64ialect\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x1c\n\x0f\x64\x65\x66inition_json\x18\x07 \x01(\tH\x03\x88\x01\x01\x42\x08\n\x06_labelB\x07\n\x05_noteB\n\n\x08_dialectB\x12\n\x10_definition_json\"<\n\x15UpdateVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"|\n\x16ValidateVersionRequest\x12\x14\n\nversion_id\x18\x01 \x01(\tH\x00\x12\x19\n\x0f\x64\x65\x66inition_json\x18\x02 \x01(\tH\x00\x12\x0f\n\x07\x64ialect\x18\x03 \x01(\t\x12\x16\n\x0einclude_native\x18\x04 \x01(\x08\x42\x08\n\x06target\"\xb8\x01\n\x17ValidateVersionResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12$\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x12.heddle.v1.Finding\x12\x18\n\x0bplan_digest\x18\x03 \x01(\tH\x00\x88\x01\x01\x12#\n\x16native_definition_json\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x0e\n\x0c_plan_digestB\x19\n\x17_native_definition_json\"M\n\x15PublishVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"=\n\x16PublishVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"N\n\x16\x41\x63tivateVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"e\n\x17\x41\x63tivateVersionResponse\x12%\n\x08template\x18\x01 \x01(\x0b\x32\x13.heddle.v1.Template\x12#\n\x07version\x18\x02 \x01(\x0b\x32\x12.heddle.v1.Version\"O\n\x17\x44\x65precateVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"?\n\x18\x44\x65precateVersionResponse\x12#\n\x07version\x18\x01 \x01(\x0b\x32\x12.heddle.v1.Version\"L\n\x14\x44\x65leteVersionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"\x17\n\x15\x44\x65leteVersionResponse2\xea\x06\n\x0eVersionService\x12\\\n\rCreateVersion\x12\x1f.heddle.v1.CreateVersionRequest\x1a .heddle.v1.CreateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12S\n\nGetVersion\x12\x1c.heddle.v1.GetVersionRequest\x1a\x1d.heddle.v1.GetVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x01\x12Y\n\x0cListVersions\x12\x1e.heddle.v1.ListVersionsRequest\x1a\x1f.heddle.v1.ListVersionsResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x01\x12\\\n\rUpdateVersion\x12\x1f.heddle.v1.UpdateVersionRequest\x1a .heddle.v1.UpdateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12\x62\n\x0fValidateVersion\x12!.heddle.v1.ValidateVersionRequest\x1a\".heddle.v1.ValidateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x01\x12_\n\x0ePublishVersion\x12 .heddle.v1.PublishVersionRequest\x1a!.heddle.v1.PublishVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12\x62\n\x0f\x41\x63tivateVersion\x12!.heddle.v1.ActivateVersionRequest\x1a\".heddle.v1.ActivateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12\x65\n\x10\x44\x65precateVersion\x12\".heddle.v1.DeprecateVersionRequest\x1a#.heddle.v1.DeprecateVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x02\x12\\\n\rDeleteVersion\x12\x1f.heddle.v1.DeleteVersionRequest\x1a .heddle.v1.DeleteVersionResponse\"\x08\x8a\xe7\x18\x04\x08\x01\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,37 +58,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEVERSIONRESPONSE']._serialized_start=329
   _globals['_CREATEVERSIONRESPONSE']._serialized_end=389
   _globals['_GETVERSIONREQUEST']._serialized_start=391
-  _globals['_GETVERSIONREQUEST']._serialized_end=430
-  _globals['_GETVERSIONRESPONSE']._serialized_start=432
-  _globals['_GETVERSIONRESPONSE']._serialized_end=489
-  _globals['_LISTVERSIONSREQUEST']._serialized_start=491
-  _globals['_LISTVERSIONSREQUEST']._serialized_end=615
-  _globals['_LISTVERSIONSRESPONSE']._serialized_start=617
-  _globals['_LISTVERSIONSRESPONSE']._serialized_end=702
-  _globals['_UPDATEVERSIONREQUEST']._serialized_start=705
-  _globals['_UPDATEVERSIONREQUEST']._serialized_end=923
-  _globals['_UPDATEVERSIONRESPONSE']._serialized_start=925
-  _globals['_UPDATEVERSIONRESPONSE']._serialized_end=985
-  _globals['_VALIDATEVERSIONREQUEST']._serialized_start=987
-  _globals['_VALIDATEVERSIONREQUEST']._serialized_end=1087
-  _globals['_VALIDATEVERSIONRESPONSE']._serialized_start=1089
-  _globals['_VALIDATEVERSIONRESPONSE']._serialized_end=1209
-  _globals['_PUBLISHVERSIONREQUEST']._serialized_start=1211
-  _globals['_PUBLISHVERSIONREQUEST']._serialized_end=1288
-  _globals['_PUBLISHVERSIONRESPONSE']._serialized_start=1290
-  _globals['_PUBLISHVERSIONRESPONSE']._serialized_end=1351
-  _globals['_ACTIVATEVERSIONREQUEST']._serialized_start=1353
-  _globals['_ACTIVATEVERSIONREQUEST']._serialized_end=1431
-  _globals['_ACTIVATEVERSIONRESPONSE']._serialized_start=1433
-  _globals['_ACTIVATEVERSIONRESPONSE']._serialized_end=1534
-  _globals['_DEPRECATEVERSIONREQUEST']._serialized_start=1536
-  _globals['_DEPRECATEVERSIONREQUEST']._serialized_end=1615
-  _globals['_DEPRECATEVERSIONRESPONSE']._serialized_start=1617
-  _globals['_DEPRECATEVERSIONRESPONSE']._serialized_end=1680
-  _globals['_DELETEVERSIONREQUEST']._serialized_start=1682
-  _globals['_DELETEVERSIONREQUEST']._serialized_end=1758
-  _globals['_DELETEVERSIONRESPONSE']._serialized_start=1760
-  _globals['_DELETEVERSIONRESPONSE']._serialized_end=1783
-  _globals['_VERSIONSERVICE']._serialized_start=1786
-  _globals['_VERSIONSERVICE']._serialized_end=2660
+  _globals['_GETVERSIONREQUEST']._serialized_end=454
+  _globals['_GETVERSIONRESPONSE']._serialized_start=456
+  _globals['_GETVERSIONRESPONSE']._serialized_end=577
+  _globals['_LISTVERSIONSREQUEST']._serialized_start=579
+  _globals['_LISTVERSIONSREQUEST']._serialized_end=703
+  _globals['_LISTVERSIONSRESPONSE']._serialized_start=705
+  _globals['_LISTVERSIONSRESPONSE']._serialized_end=790
+  _globals['_UPDATEVERSIONREQUEST']._serialized_start=793
+  _globals['_UPDATEVERSIONREQUEST']._serialized_end=1011
+  _globals['_UPDATEVERSIONRESPONSE']._serialized_start=1013
+  _globals['_UPDATEVERSIONRESPONSE']._serialized_end=1073
+  _globals['_VALIDATEVERSIONREQUEST']._serialized_start=1075
+  _globals['_VALIDATEVERSIONREQUEST']._serialized_end=1199
+  _globals['_VALIDATEVERSIONRESPONSE']._serialized_start=1202
+  _globals['_VALIDATEVERSIONRESPONSE']._serialized_end=1386
+  _globals['_PUBLISHVERSIONREQUEST']._serialized_start=1388
+  _globals['_PUBLISHVERSIONREQUEST']._serialized_end=1465
+  _globals['_PUBLISHVERSIONRESPONSE']._serialized_start=1467
+  _globals['_PUBLISHVERSIONRESPONSE']._serialized_end=1528
+  _globals['_ACTIVATEVERSIONREQUEST']._serialized_start=1530
+  _globals['_ACTIVATEVERSIONREQUEST']._serialized_end=1608
+  _globals['_ACTIVATEVERSIONRESPONSE']._serialized_start=1610
+  _globals['_ACTIVATEVERSIONRESPONSE']._serialized_end=1711
+  _globals['_DEPRECATEVERSIONREQUEST']._serialized_start=1713
+  _globals['_DEPRECATEVERSIONREQUEST']._serialized_end=1792
+  _globals['_DEPRECATEVERSIONRESPONSE']._serialized_start=1794
+  _globals['_DEPRECATEVERSIONRESPONSE']._serialized_end=1857
+  _globals['_DELETEVERSIONREQUEST']._serialized_start=1859
+  _globals['_DELETEVERSIONREQUEST']._serialized_end=1935
+  _globals['_DELETEVERSIONRESPONSE']._serialized_start=1937
+  _globals['_DELETEVERSIONRESPONSE']._serialized_end=1960
+  _globals['_VERSIONSERVICE']._serialized_start=1963
+  _globals['_VERSIONSERVICE']._serialized_end=2837
 # @@protoc_insertion_point(module_scope)

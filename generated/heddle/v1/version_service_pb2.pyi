@@ -100,16 +100,20 @@ class GetVersionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_ID_FIELD_NUMBER: _builtins.int
+    INCLUDE_NATIVE_FIELD_NUMBER: _builtins.int
     version_id: _builtins.str
     """Which version."""
+    include_native: _builtins.bool
+    """Whether to tell the definition in the dialect `graph`, too."""
     def __init__(
         self,
         *,
         version_id: _builtins.str = ...,
+        include_native: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_native", b"include_native", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -122,6 +126,11 @@ class GetVersionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_FIELD_NUMBER: _builtins.int
+    NATIVE_DEFINITION_JSON_FIELD_NUMBER: _builtins.int
+    native_definition_json: _builtins.str
+    """When asked for: the definition as this release translates it into the dialect `graph`. Of one with errors it is what
+    could be translated; absent where that is more than 3 MiB.
+    """
     @_builtins.property
     def version(self) -> _version_pb2.Version:
         """The version, with definition and findings."""
@@ -130,12 +139,15 @@ class GetVersionResponse(_message.Message):
         self,
         *,
         version: _version_pb2.Version | None = ...,
+        native_definition_json: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_native_definition_json", b"_native_definition_json", "native_definition_json", b"native_definition_json", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_native_definition_json", b"_native_definition_json", "native_definition_json", b"native_definition_json", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__native_definition_json: _TypeAlias = _typing.Literal["native_definition_json"]  # noqa: Y015
+    _WhichOneofArgType__native_definition_json: _TypeAlias = _typing.Literal["_native_definition_json", b"_native_definition_json"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__native_definition_json) -> _WhichOneofReturnType__native_definition_json | None: ...
 
 Global___GetVersionResponse: _TypeAlias = GetVersionResponse  # noqa: Y015
 
@@ -295,22 +307,26 @@ class ValidateVersionRequest(_message.Message):
     VERSION_ID_FIELD_NUMBER: _builtins.int
     DEFINITION_JSON_FIELD_NUMBER: _builtins.int
     DIALECT_FIELD_NUMBER: _builtins.int
+    INCLUDE_NATIVE_FIELD_NUMBER: _builtins.int
     version_id: _builtins.str
     """That of a stored version."""
     definition_json: _builtins.str
     """One that is not stored: a JSON object of at most 1 MiB."""
     dialect: _builtins.str
     """The format that `definition_json` is written in; "graph" when left empty, and empty with `version_id`."""
+    include_native: _builtins.bool
+    """Whether to tell the definition in the dialect `graph`, too."""
     def __init__(
         self,
         *,
         version_id: _builtins.str = ...,
         definition_json: _builtins.str = ...,
         dialect: _builtins.str = ...,
+        include_native: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["definition_json", b"definition_json", "target", b"target", "version_id", b"version_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition_json", b"definition_json", "dialect", b"dialect", "target", b"target", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definition_json", b"definition_json", "dialect", b"dialect", "include_native", b"include_native", "target", b"target", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["version_id", "definition_json"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -327,10 +343,15 @@ class ValidateVersionResponse(_message.Message):
     VALID_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     PLAN_DIGEST_FIELD_NUMBER: _builtins.int
+    NATIVE_DEFINITION_JSON_FIELD_NUMBER: _builtins.int
     valid: _builtins.bool
     """Whether the definition could be published: none of the findings is an error."""
     plan_digest: _builtins.str
     """SHA-256 of the plan that the definition compiles to, in lower-case hex; absent when it is not valid."""
+    native_definition_json: _builtins.str
+    """When asked for: the definition as this release translates it into the dialect `graph`. Of one with errors it is what
+    could be translated; absent where that is more than 3 MiB.
+    """
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_finding_pb2.Finding]:
         """All that the checks found, in the order of the document."""
@@ -341,13 +362,19 @@ class ValidateVersionResponse(_message.Message):
         valid: _builtins.bool = ...,
         findings: _abc.Iterable[_finding_pb2.Finding] | None = ...,
         plan_digest: _builtins.str | None = ...,
+        native_definition_json: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_plan_digest", b"_plan_digest", "plan_digest", b"plan_digest"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_native_definition_json", b"_native_definition_json", "_plan_digest", b"_plan_digest", "native_definition_json", b"native_definition_json", "plan_digest", b"plan_digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_plan_digest", b"_plan_digest", "findings", b"findings", "plan_digest", b"plan_digest", "valid", b"valid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_native_definition_json", b"_native_definition_json", "_plan_digest", b"_plan_digest", "findings", b"findings", "native_definition_json", b"native_definition_json", "plan_digest", b"plan_digest", "valid", b"valid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__native_definition_json: _TypeAlias = _typing.Literal["native_definition_json"]  # noqa: Y015
+    _WhichOneofArgType__native_definition_json: _TypeAlias = _typing.Literal["_native_definition_json", b"_native_definition_json"]  # noqa: Y015
     _WhichOneofReturnType__plan_digest: _TypeAlias = _typing.Literal["plan_digest"]  # noqa: Y015
     _WhichOneofArgType__plan_digest: _TypeAlias = _typing.Literal["_plan_digest", b"_plan_digest"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__native_definition_json) -> _WhichOneofReturnType__native_definition_json | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__plan_digest) -> _WhichOneofReturnType__plan_digest | None: ...
 
 Global___ValidateVersionResponse: _TypeAlias = ValidateVersionResponse  # noqa: Y015

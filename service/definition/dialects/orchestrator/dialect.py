@@ -6,7 +6,12 @@ the places of the author's own document.
 
 from __future__ import annotations
 
+import functools
+import json
+from dataclasses import replace
+
 from service.definition.dialects import graph
+from service.definition.dialects.orchestrator.draft import Translation
 from service.definition.dialects.orchestrator.translating import translate
 from service.definition.plan import Plan
 from service.definition.rules import Finding, finding
@@ -15,6 +20,9 @@ from service.domain.json_text import MAX_NESTING, Json, nesting
 
 _NESTED = MAX_NESTING - 20
 """How deeply a definition may be nested, so that its translation is not nested too deeply."""
+
+MAX_NATIVE = 3 * 1024 * 1024
+"""The largest translation of a definition, in bytes of JSON."""
 
 _TOLD_DESPITE_ERRORS = {
     "DURATIONS_VALID", "EXPRESSION_STEPS_EXIST", "EXPRESSION_NAMES_KNOWN", "SCHEMAS_VALID", "IDS_WELL_FORMED",
@@ -25,7 +33,7 @@ _TOLD_DESPITE_ERRORS = {
 
 def native(definition: Json) -> Json:
     """Translate a definition; of one with errors, what can be translated."""
-    return {} if _too_deep(definition) else translate(definition)[0].native
+    return {} if _too_deep(definition) else _translated(json.dumps(definition))[0].native
 
 
 def needs(definition: Json) -> Needs:
@@ -37,17 +45,31 @@ def check(definition: Json, surroundings: Surroundings | None = None) -> list[Fi
     """Find everything that the rules have to say about a definition."""
     if _too_deep(definition):
         return [finding("SIZE_LIMITS", f"the definition is nested more than {_NESTED} levels deep", "")]
-    translation, found = translate(definition)
+    translation, notes = _translated(json.dumps(definition))
+    found = list(notes)
+    if (size := len(json.dumps(translation.native, ensure_ascii=False).encode())) > MAX_NATIVE:
+        message = f"translated into the native dialect the definition has {size:,} bytes; at most {MAX_NATIVE:,} may be"
+        return [finding("SIZE_LIMITS", message, "")]
     is_whole = not any(one.severity == "ERROR" for one in found)
-    for one in graph.check(translation.native, surroundings):
-        if is_whole or one.rule in _TOLD_DESPITE_ERRORS:
-            found.append(Finding(one.severity, one.rule, one.code, one.message, translation.pointer(one.pointer)))
+    native_findings = [one for one in graph.check(translation.native, surroundings) if is_whole or _is_told(one)]
+    found += [replace(one, pointer=translation.pointer(one.pointer)) for one in native_findings]
     return list(dict.fromkeys(found))
 
 
 def compile(definition: Json, surroundings: Surroundings | None = None) -> Plan:
     """Make the plan of a definition in which no check found an error."""
     return graph.compile(native(definition), surroundings)
+
+
+def _is_told(found: Finding) -> bool:
+    return found.rule in _TOLD_DESPITE_ERRORS
+
+
+@functools.lru_cache(maxsize=4)
+def _translated(definition: str) -> tuple[Translation, tuple[Finding, ...]]:
+    """Translate a definition once for all that is asked of it; nothing of what comes out is ever changed."""
+    translation, found = translate(json.loads(definition))
+    return translation, tuple(found)
 
 
 def _too_deep(definition: Json) -> bool:

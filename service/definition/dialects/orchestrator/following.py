@@ -109,6 +109,10 @@ def _catch(work: Work, step: Step, key: str, place: Place, given: tuple[Json, st
     if given is not None:
         origins["input"] = Origin(given[1], is_same=True)
     target = _target(work, step, place)
+    if given is not None and target == step.id:
+        message = f'step "{step.id}" handles its own failure, and so cannot get anything by an inputMapping'
+        work.notes.add("NOT_TRANSLATED", message, given[1])
+        given = None
     work.draft.lead(step.id, target, at.pointer, origins, on=key, input=given[0] if given else None)
 
 

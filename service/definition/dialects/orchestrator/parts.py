@@ -5,8 +5,9 @@ Names are taken in camelCase and in snake_case. What has the wrong type is left 
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -116,7 +117,7 @@ class Part:
 
     def look_over(self, known: Sequence[str], what: str, refused: Sequence[str] = ()) -> None:
         """Tell of the properties that mean nothing here; those that are refused would mean something elsewhere."""
-        names, meaningful = _all_spellings(known), _all_spellings(refused)
+        names, meaningful = _all_spellings(tuple(known)), _all_spellings(tuple(refused))
         for key in self.data:
             if key in names or key.startswith("x-") or self.data[key] is None:
                 continue
@@ -138,13 +139,13 @@ _CAPITAL = re.compile(r"(?<!^)([A-Z])")
 _ALIASES = {"cancellationTriggers": ("cancelationTriggers", "cancelation_triggers")}
 
 
-def _spellings(name: str) -> Iterator[str]:
+@functools.lru_cache(maxsize=512)
+def _spellings(name: str) -> tuple[str, ...]:
     """List the other ways to write a name."""
     snake = _CAPITAL.sub(r"_\1", name).lower()
-    if snake != name:
-        yield snake
-    yield from _ALIASES.get(name, ())
+    return (*([snake] if snake != name else ()), *_ALIASES.get(name, ()))
 
 
-def _all_spellings(names: Sequence[str]) -> set[str]:
-    return {spelling for name in names for spelling in (name, *_spellings(name))}
+@functools.cache
+def _all_spellings(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(spelling for name in names for spelling in (name, *_spellings(name)))
