@@ -152,12 +152,21 @@ def test_nothing_is_asked_where_the_settings_list_nothing(api, host):
 
 def test_a_manual_task_is_completed_by_a_person(api):
     schema = {"type": "object", "required": ["approved"]}
-    api.call("CreateTaskDefinition", key="approve", type="TYPE_MANUAL", output_schema_json=json.dumps(schema))
-    started = api.start(one(type="task", taskDefinition="approve", input={"amount": 5}))
+    implementation = {"type": "human.form", "formSchema": schema, "assignment": {"roles": ["{% __input__.role %}"]}}
+    api.call(
+        "CreateTaskDefinition",
+        key="approve",
+        type="TYPE_MANUAL",
+        output_schema_json=json.dumps(schema),
+        implementation_json=json.dumps(implementation),
+    )
+    started = api.start(one(type="task", taskDefinition="approve", input={"amount": 5, "role": "clerk"}))
     run = run_of(api, started.execution)
 
     assert (status(run), run.step_type, json.loads(run.request.form.schema_json)) == ("WAITING", "human.form", schema)
-    assert json.loads(run.input_json)["input"] == {"amount": 5}
+    assert json.loads(run.input_json)["input"] == {"amount": 5, "role": "clerk"}
+    inbox = api.call("ListHumanTasks", roles=["clerk"]).human_tasks
+    assert [(one.execution_id, one.step_id) for one in inbox] == [(started.execution.id, "a")]
     with refused("INVALID_ARGUMENT", "OUTPUT_INVALID"):
         api.complete(started.execution.id, "a", {})
     assert status(api.complete(started.execution.id, "a", {"approved": True}).execution) == "COMPLETED"
