@@ -50,9 +50,9 @@ def delete(trigger: Trigger) -> None:
 
 
 def of_definition(workspace: str, template_id: str) -> list[Trigger]:
-    """List the triggers of a template that its active version's definition has."""
+    """List the triggers of a template that its active version's definition has, in its order."""
     conditions = (_T.workspace == workspace, _T.template_id == template_id, _T.version_id.is_null(is_null=False))
-    return [Trigger(*row) for row in run(_T.select(*_COLUMNS).where(*conditions))]
+    return [Trigger(*row) for row in run(_T.select(*_COLUMNS).where(*conditions).order_by(_T.id))]
 
 
 def for_patterns(workspace: str, patterns: Sequence[str]) -> list[Trigger]:

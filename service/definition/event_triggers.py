@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +18,10 @@ from service.definition.expressions import (
     template_expressions,
     truth,
 )
+from service.definition.steps.written import source_of
 from service.domain.errors import Invalid
 from service.domain.json_text import Json
+from service.domain.trigger import DEFAULT_PRIORITY
 
 LANGUAGES = ("jsonata", "orchestrator")
 
@@ -77,6 +80,45 @@ def compiled(language: str, condition: str, correlation_key: str, mapping: Json)
     return _checked(translated)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A trigger as a sound definition has it; `mapping` is JSON text, empty without one."""
+
+    action: str
+    pattern: str
+    condition: str
+    mapping: str
+    correlation_key: str
+    priority: int
+    enabled: bool
+    reason: str
+    compensates: bool
+    name: str
+    description: str
+
+
+def written(definition: Json) -> list[Written]:
+    """List the triggers that a sound definition in the native dialect has."""
+    return [_written(one) for one in definition.get("triggers", ())]
+
+
+def _written(one: dict[str, Any]) -> Written:
+    mapping = one.get("inputMapping")
+    return Written(
+        action=one.get("action", "START"),
+        pattern=one["pattern"],
+        condition=source_of(one.get("condition")) or "",
+        mapping="" if mapping is None else json.dumps(mapping, ensure_ascii=False),
+        correlation_key=source_of(one.get("correlationKey")) or "",
+        priority=one.get("priority", DEFAULT_PRIORITY),
+        enabled=one.get("enabled", True),
+        reason=one.get("reason", ""),
+        compensates=one.get("shouldCompensate", True),
+        name=one.get("name", ""),
+        description=one.get("description", ""),
+    )
+
+
 def _translated(field: str, source: str, translate: Callable[[str, roots.Scope], str]) -> str:
     try:
         return translate(source, roots.TRIGGER)
@@ -109,4 +151,4 @@ def _checked(trigger: Compiled) -> Compiled:
     return trigger
 
 
-__all__ = ["CORRELATION", "LANGUAGES", "Compiled", "ExpressionError", "compiled"]
+__all__ = ["CORRELATION", "LANGUAGES", "Compiled", "ExpressionError", "Written", "compiled", "written"]

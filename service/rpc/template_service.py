@@ -7,6 +7,7 @@ from collections.abc import Callable
 from heddle.v1 import template_service_pb2 as pb
 from heddle.v1.template_pb2 import Template as TemplateMessage
 from heddle.v1.template_service_pb2_grpc import TemplateServiceServicer
+from service import adopting
 from service.domain.fields import required
 from service.domain.template import Template
 from service.rpc.call import Call
@@ -71,6 +72,7 @@ class TemplateService(TemplateServiceServicer):
     @changing
     def DeactivateTemplate(self, request: pb.DeactivateTemplateRequest, call: Call) -> pb.DeactivateTemplateResponse:
         template = _changed(request, call, lambda template: template.deactivate(call.now))
+        adopting.abandon(call.workspace, template.id)
         return pb.DeactivateTemplateResponse(template=template)
 
     @changing

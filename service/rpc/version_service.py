@@ -5,6 +5,7 @@ from __future__ import annotations
 from heddle.v1 import version_service_pb2 as pb
 from heddle.v1.version_pb2 import Version as VersionMessage
 from heddle.v1.version_service_pb2_grpc import VersionServiceServicer
+from service import adopting
 from service.domain.fields import required
 from service.domain.version import Version
 from service.rpc.call import Call
@@ -114,6 +115,7 @@ class VersionService(VersionServiceServicer):
         version = versions.get_without_definition(call.workspace, version_id).require_published()
         template = template.activate(version.id, call.now)
         templates.replace(template)
+        adopting.adopt(versions.get(call.workspace, version_id), call.now, call.new_id)
         return pb.ActivateVersionResponse(template=template_message(template), version=version_message(version))
 
     @changing

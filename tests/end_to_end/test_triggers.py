@@ -301,3 +301,67 @@ def test_a_condition_that_loops_or_allocates_fails_on_its_own(api, template, con
         (loops.id, "REFUSED", "TRIGGER_CONDITION_FAILED"),
         (other.id, "STARTED", "UNSPECIFIED"),
     ]
+
+
+def onboarding(*triggers: dict[str, Any]) -> dict[str, Any]:
+    return ONBOARDING | {"triggers": list(triggers)}
+
+
+def test_the_triggers_of_a_definition_are_there_while_its_version_is_active(api):
+    first = {"pattern": "customers.created", "condition": "{% __event__.payload.big %}", "priority": 3}
+    withdrawn = {"action": "CANCEL", "pattern": "customers.gone", "correlationKey": "{% __event__.payload.id %}"}
+    version = api.publish(onboarding(first, withdrawn), activate=False)
+    assert not api.call("ListTriggers").triggers
+
+    api.call("ActivateVersion", version_id=version.id)
+    before = list(api.call("ListTriggers", template_id=version.template_id).triggers)
+    started = publish(api, "e1", big=True)
+    assert [one.version_id for one in before] == [version.id] * 2
+    assert [outcome for _, outcome, _ in records(started)] == ["STARTED"]
+
+    with refused("FAILED_PRECONDITION", "TRIGGER_OF_DEFINITION"):
+        api.call("DeleteTrigger", trigger_id=before[0].id)
+    with refused("FAILED_PRECONDITION", "TRIGGER_OF_DEFINITION"):
+        api.call("UpdateTrigger", trigger_id=before[0].id, pattern="a.b")
+    api.call("UpdateTrigger", trigger_id=before[0].id, enabled=False)
+
+    second = api.publish(onboarding(first | {"condition": "false"}), label="2", template_id=version.template_id)
+    (after,) = api.call("ListTriggers", template_id=version.template_id).triggers
+    assert (after.version_id, after.condition, after.priority) == (second.id, "false", 3)
+    assert after.id in [one.id for one in before]  # it is the same one, and so decides about no event again
+
+    api.call("DeactivateTemplate", template_id=version.template_id)
+    assert not api.call("ListTriggers").triggers
+
+
+def test_the_triggers_of_a_definition_of_the_orchestrator_start_executions(api):
+    wanted = {
+        "workflowId": "onboarding",
+        "name": "Onboarding",
+        "version": "1.0.0",
+        "steps": [
+            {"stepId": "greet", "type": "HUMAN_TASK", "taskDefinition": {"assigneeRole": "x"}, "transitions": {}}
+        ],
+        "triggers": [
+            {
+                "triggerType": "START",
+                "eventPattern": "customers.created",
+                "eventCondition": "event.payload.accountType == 'enterprise'",
+                "inputMapping": {"customerId": "event.payload.id"},
+                "correlationKey": "event.payload.id",
+                "priority": 10,
+            }
+        ],
+    }
+    template = api.call("CreateTemplate", name="Onboarding", key="onboarding").template.id
+    draft = api.call(
+        "CreateVersion", template_id=template, label="1", dialect="orchestrator", definition_json=json.dumps(wanted)
+    ).version
+    api.call("PublishVersion", version_id=draft.id)
+    api.call("ActivateVersion", version_id=draft.id)
+
+    answers = [publish(api, str(n), id="C", accountType=type) for n, type in enumerate(["small", "enterprise"])]
+
+    assert [outcome for answer in answers for _, outcome, _ in records(answer)] == ["REFUSED", "STARTED"]
+    (execution,) = executions(api, correlation_id="C")
+    assert json.loads(api.execution(execution.id).input_json) == {"customerId": "C"}
