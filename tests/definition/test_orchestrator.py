@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.definition.compiling import examine, native
+from service.definition.conditions import roots, translating
+from service.definition.conditions.grammar import MAX_DEPTH, MAX_LENGTH
+from service.definition.dialects.orchestrator.outline import STEP_TYPES
 from service.definition.plan import Plan
 from service.engine.advancing import open_commands
 from service.engine.observations import Cancelled, EventDelivered, StepCompleted, TaskCompleted, TaskFailed, TimerFired
@@ -130,6 +134,30 @@ def test_a_step_may_lead_to_itself():
 
     assert player.state.status == "COMPLETED"
     assert player.count("STEP_COMPLETED")["poll"] == 2
+
+
+PAGE = (HERE.parent.parent / "docs/orchestrator.md").read_text()
+ROWS = re.findall(r"^\| `(.+)` \| `(.+)` \|$", PAGE.partition("| written | evaluated |")[2], re.MULTILINE)
+
+
+def test_the_example_of_the_page_is_sound():
+    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+
+    assert examined(json.loads(example)).findings == ()
+
+
+@pytest.mark.parametrize(("written", "evaluated"), ROWS)
+def test_the_page_tells_what_is_evaluated(written, evaluated):
+    scope = roots.EVENT if written.startswith("event") else roots.STEP
+    translate = translating.condition if "event" in written else translating.expression
+
+    assert translate(written, scope) == evaluated
+
+
+def test_the_page_tells_all_types_functions_and_limits():
+    for told in (*STEP_TYPES, "exists(x)", "isEmpty(x)", "contains(x, y)", f"{MAX_LENGTH:,}", f"{MAX_DEPTH} levels"):
+        assert told in PAGE
+    assert len(ROWS) == 5
 
 
 # How it runs.
@@ -277,7 +305,7 @@ def damaged(draw):
     return document
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.one_of(JSON, damaged()))
 def test_whatever_the_document_is_it_is_examined_and_findings_stand_in_it(document):
     examination = examined(document)
