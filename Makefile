@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint generate bench lock clean .venv
+.PHONY: help run test lint generate bench soak lock clean .venv
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ generate: $(VENV)/.dev ## Write generated/ anew from protos/
 
 bench: $(VENV)/.dev ## Measure how fast Heddle is on this machine
 	@$(RUN) -m bench $(ARGS)
+
+soak: $(VENV)/.dev ## Race and kill a whole Heddle, and count what is lost, doubled or stuck
+	@$(RUN) -m soak $(ARGS)
 
 lock: $(VENV)/.dev ## Resolve the dependencies of pyproject.toml into requirements/
 	@$(RUN) -m tools.lock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,9 +92,10 @@ class Clients:
         for channel in self._channels:
             channel.close()
 
-    def prepare(self) -> None:
-        """Publish the definitions."""
-        for name, definition in DEFINITIONS.items():
+    def prepare(self, names: Iterable[str]) -> None:
+        """Publish these definitions."""
+        for name in names:
+            definition = DEFINITIONS[name]
             template = self.ask("CreateTemplate", request_id=f"template-{name}", key=name, name=name).template
             version = self.ask(
                 "CreateVersion",

@@ -38,6 +38,7 @@ class Herd:
         }
         self._listens = {name: f"127.0.0.1:{ports.free()}" for name in SERVERS}
         self._processes: dict[str, Process] = {}
+        self._starts: Counter[str] = Counter()
         self.killed: Counter[str] = Counter()
 
     @property
@@ -63,6 +64,7 @@ class Herd:
         """Start again what has died by itself, such as a server whose port was not free yet."""
         for name, process in list(self._processes.items()):
             if not process.alive():
+                self._starts[name] -= 1
                 self._start(name)
 
     def end(self) -> None:
@@ -79,6 +81,10 @@ class Herd:
                 if over.wait(kill.pause):
                     return
                 self.tend()
+                # One that was killed while it starts would do nothing in its whole life.
+                while not self._is_up(kill.victim):
+                    if over.wait(0.1):
+                        return
                 self.kill(kill.victim)
 
         thread = threading.Thread(target=trouble, name="kills")
@@ -91,7 +97,13 @@ class Herd:
             self.tend()
             time.sleep(0.1)
 
+    def _is_up(self, name: str) -> bool:
+        """Tell whether a process has come so far as to do its work."""
+        told = "listening on" if name in SERVERS else "working on task queue"
+        return self._log(name).read_text(errors="replace").count(told) >= self._starts[name]
+
     def _start(self, name: str) -> None:
+        self._starts[name] += 1
         command = "serve" if name in SERVERS else "work"
         module = "soak.launch" if self._planted else "service"
         environment = self._environment | {PLANTED: self._planted} if self._planted else dict(self._environment)

@@ -19,6 +19,9 @@ JITTER = 0.005
 STORMED = ("once", "tasked-back")
 """What the executions of the storm run."""
 
+RUN = {**VARIANTS, "publish": ("once", "pair"), "storm": STORMED}
+"""The definitions that each part of a soak runs."""
+
 VICTIMS = ("server-1", "server-2", "worker-1", "worker-2")
 
 

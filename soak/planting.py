@@ -8,8 +8,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +43,13 @@ def _no_look_back() -> None:
 
 
 def _look_back_before_commit() -> None:
+    from service.domain import event_key
     from service.matching import may_want
     from storage import deliveries, events, executions, waits
 
     _no_look_back()
 
     def early(workspace: str, execution_id: str, opened: list[waits.Opened]) -> list[tuple[waits.Wait, Any]]:
-        from datetime import UTC, datetime, timedelta
-
-        from service.domain import event_key
-
         found = []
         for one in opened:
             path, hash = event_key.of_wait(one.key_path, one.key_value)
@@ -83,7 +81,7 @@ def _match_before_commit() -> None:
     from service.domain import event_pattern
     from service.matching import may_want
     from storage import deliveries, events
-    from storage.database import connection, query
+    from storage.database import query
     from storage.waits import Wait
 
     found_early: dict[str, list[Wait]] = {}
@@ -99,7 +97,7 @@ def _match_before_commit() -> None:
         return original_add(event, *rest)
 
     def planted_match(found: Any, lease: float) -> list[Any]:
-        made = []
+        made: list[Any] = []
         for event in found:
             early = [deliveries.add(wait, event, lease) for wait in found_early.pop(event.event_id, [])]
             made.append((event, [one for one in early if one is not None], []))
@@ -107,7 +105,6 @@ def _match_before_commit() -> None:
 
     original_add = _patch(events, "add", planted_add)
     _patch(reacting, "match", planted_match)
-    _ = connection
 
 
 def _no_pair_key() -> None:
@@ -143,7 +140,8 @@ def _timeout_keeps_wait() -> None:
         if entry.type != "STEP_FAILED":
             original_waits(projection, entry)
 
-    EVENT_WAIT.hears[TimerFired] = planted
+    hears = cast("dict[type, Any]", EVENT_WAIT.hears)
+    hears[TimerFired] = planted
     original_waits = _patch(projecting, "_project_waits", planted_waits)
 
 
@@ -166,8 +164,12 @@ def _answer_before_commit() -> None:
     from service.reacting import Reactor
     from storage import events
 
+    def store(event: Any, request: Any) -> None:
+        time.sleep(0.5)
+        original(event, request)
+
     def planted(event: Any, request: Any) -> Any:
-        threading.Thread(target=lambda: (time.sleep(0.5), original(event, request)), daemon=True).start()
+        threading.Thread(target=store, args=(event, request), daemon=True).start()
         return event, True
 
     _patch(publishing, "LEASE", 0.0)  # a sweep takes it from there
@@ -196,7 +198,7 @@ def _content_not_compared() -> None:
             return original(event, request)
         except AlreadyExists:
             with connection():
-                return replace(events.get(event.workspace, event.event_id)), False
+                return events.get(event.workspace, event.event_id), False
 
     original = _patch(publishing, "publish", planted)
 

@@ -147,14 +147,17 @@ class Races:
                 )
 
 
-def storm(clients: Clients, deeds: Sequence[Deed], *, lanes: int = 12) -> None:
+def storm(clients: Clients, deeds: Sequence[Deed], findings: Findings, *, lanes: int = 12) -> None:
     """Start executions and publish their events as planned; every call is made until it is answered."""
 
     def do(deed: Deed) -> None:
-        if deed.place is None:
-            clients.publish(deed.server, f"{deed.key}-e", deed.key, request_id=f"publish-{deed.key}")
-        else:
-            clients.start(deed.server, deed.key, deed.variant, place=f"-{deed.place}")
+        try:
+            if deed.place is None:
+                clients.publish(deed.server, f"{deed.key}-e", deed.key, request_id=f"publish-{deed.key}")
+            else:
+                clients.start(deed.server, deed.key, deed.variant, place=f"-{deed.place}")
+        except Refused as refused:
+            findings.add("stuck", deed.key, f"a call was not answered well, however often it was sent: {refused}")
 
     with ThreadPoolExecutor(lanes, "storm") as pool:
         list(pool.map(do, deeds))

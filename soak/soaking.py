@@ -56,7 +56,7 @@ class Soak:
         before = Counter(self.herd.killed)
         planned = planning.kills(self.seed, first, self.pauses)
         with self.herd.troubled(planned) if kills else nullcontext():
-            storm(clients, deeds)
+            storm(clients, deeds, self.findings)
         killed = self.herd.killed - before
         ran = time.monotonic() - began
         if kills and ran > 60 and len(killed) < len(planning.VICTIMS):
@@ -64,14 +64,15 @@ class Soak:
         self._count("storm", clients, f"{events:,} events x {waits} waits in {ran:.0f} s", killed)
 
     def close(self) -> None:
-        """Close the clients' lines."""
+        """Close the clients' lines and the journal."""
         for clients in self._clients.values():
             clients.close()
+        self.journal.close()
 
     def _workspace(self, kind: str) -> Clients:
         if kind not in self._clients:
             self._clients[kind] = Clients(self.herd.targets, f"soak-{kind}", self.journal)
-            self._clients[kind].prepare()
+            self._clients[kind].prepare(planning.RUN[kind])
         return self._clients[kind]
 
     def _count(self, kind: str, clients: Clients, what: str, outcomes: Counter[str]) -> None:
