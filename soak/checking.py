@@ -207,7 +207,13 @@ def _check_waits(story: Story, stored: Stored, findings: Findings) -> None:
     for place in story.waits:
         for event_id in stored.by_key[story.key]:
             if event_id not in taken and (place not in rows or stored.events[event_id][0][1] >= rows[place]):
-                findings.add("lost", story.id, f"step {place} waits for event {event_id}, which is there")
+                told = [
+                    f"{status} {reason}".strip()
+                    for event, to, status, reason in stored.deliveries[story.id]
+                    if (event, to) == (event_id, place)
+                ]
+                message = f"step {place} waits for event {event_id}, which is there; its delivery: {told or 'none'}"
+                findings.add("lost", story.id, message)
                 is_found = True
     if not story.status and not is_found:
         findings.add("stuck", story.id, f"it has not ended; it waits at {sorted(story.waits)}")

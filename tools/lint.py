@@ -13,7 +13,7 @@ from tools.generate import GENERATED, generate
 PYTHON = sys.executable
 # From the wheel that the lock pins, not from PATH.
 BUF = str(Path(sys.executable).parent / "buf")
-TYPED = ("service", "storage", "tools", "examples")
+TYPED = ("service", "storage", "tools", "examples", "soak")
 
 
 def main() -> int:
