@@ -7,14 +7,14 @@ the server, in a workflow, in its replay, and in a test.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from service.definition.expressions import ExpressionError
-from service.definition.plan import Plan, Step, Transition
+from service.definition.plan import Json, Plan, Step, Transition
 from service.domain.json_text import canonical
-from service.engine import joins
+from service.engine import joins, ways
 from service.engine.commands import Command, Withdraw
 from service.engine.entries import Entry
 from service.engine.observations import (
@@ -79,7 +79,7 @@ def open_commands(plan: Plan, state: State) -> tuple[Command, ...]:
 
 def may_proceed(state: State) -> bool:
     """Tell whether there are moves left that need no observation."""
-    return state.status == OPEN and bool(state.tokens)
+    return bool(state.tokens) if state.status == OPEN else state.undoing is not None and not state.open
 
 
 def phase(plan: Plan, state: State) -> str:
@@ -234,10 +234,19 @@ def _park(status: str) -> Callable[[Run, OpenRun], None]:
 
 def _pass_over(run: Run, opened: OpenRun) -> None:
     visit = run.visit_of(opened)
-    if KINDS[visit.step.type].passable:
-        run.complete(visit)
-    else:
+    if not KINDS[visit.step.type].passable:
         _perform(run, visit)
+    elif ways.after_outcome(run.plan, visit.step.id, "") is None:
+        raise Refused(
+            "STEP_STATUS_REFUSED",
+            f"cannot move step {visit.step.id}, visit {visit.number}, from {opened.status} to COMPLETED: "
+            "each of its transitions is for an outcome, and so it would have none; allowed: RUNNING",
+            step_id=visit.step.id,
+            status=opened.status,
+            allowed="RUNNING",
+        )
+    else:
+        run.complete(visit)
 
 
 _UPDATE: dict[str, Callable[[Run, OpenRun], None]] = {
@@ -248,7 +257,7 @@ _UPDATE: dict[str, Callable[[Run, OpenRun], None]] = {
 }
 
 
-def _cancel(run: Run, cancelled: Cancelled) -> None:
+def _cancel(run: Run, cancelled: Cancelled, trigger: int = 0) -> None:
     if run.state.status == "CANCELLED":
         return  # whoever came first gave the reason
     if run.state.status != OPEN:
@@ -257,11 +266,10 @@ def _cancel(run: Run, cancelled: Cancelled) -> None:
             f"cannot cancel the execution: it is {run.state.status}",
             status=run.state.status,
         )
-    told = {"reason": cancelled.reason, "source": cancelled.source}
+    told: dict[str, Json] = {"reason": cancelled.reason, "source": cancelled.source}
     told |= {name: value for name, value in (("by", cancelled.by), ("event", cancelled.event)) if value}
-    seen = {"reason": cancelled.reason, "source": cancelled.source, "requestedBy": cancelled.by}
-    seen["eventId"] = cancelled.event
-    compensation = run.compensation(seen) if cancelled.compensates else {}
+    told |= {"trigger": trigger} if trigger else {}
+    compensation = run.compensation(told) if cancelled.compensates else {}
     run.close_open_runs("the execution was cancelled")
     run.end("EXECUTION_CANCELLED", **told, **compensation)
 
@@ -269,12 +277,12 @@ def _cancel(run: Run, cancelled: Cancelled) -> None:
 def _deliver(run: Run, delivered: EventDelivered) -> None:
     """Let a wait take an event, or a cancellation trigger; whether it fits is judged here and nowhere else."""
     state, event_id = run.state, delivered.event["eventId"]
-    name = key(delivered.step_id, delivered.visit) if delivered.step_id else ""
+    name = key(delivered.step_id, delivered.visit)
     if event_id in state.consumed:
         if state.consumed[event_id] == name:
             return
         raise Refused("EVENT_ALREADY_CONSUMED", f"the execution has taken event {event_id} before", event_id=event_id)
-    if state.status == OPEN and not delivered.step_id:
+    if state.status == OPEN and not delivered.step_id and 0 < delivered.visit <= len(run.plan.cancellation_triggers):
         _trigger_cancellation(run, delivered)
         return
     opened = state.open.get(name)
@@ -290,7 +298,8 @@ def _trigger_cancellation(run: Run, delivered: EventDelivered) -> None:
     event_wait.check_condition(run, trigger.settings, delivered.event)
     event_id = delivered.event["eventId"]
     reason = trigger.reason or f"event {delivered.event['pattern']}"
-    _cancel(run, Cancelled(reason, source="EVENT", event=event_id, compensates=trigger.compensates))
+    wish = Cancelled(reason, source="EVENT", event=event_id, compensates=trigger.compensates)
+    _cancel(run, wish, delivered.visit)
 
 
 def _change_variables(run: Run, changed: VariablesChanged) -> None:
@@ -301,7 +310,7 @@ def _change_variables(run: Run, changed: VariablesChanged) -> None:
         raise Refused("REVISION_CONFLICT", "the execution has changed since it was read")
     if problem := unstorable(changed.variables):
         raise Refused("VARIABLES_INVALID", f"the variables are not JSON: {problem}")
-    if problem := run.too_large("", changed.variables):
+    if problem := run.too_large_variables(changed.variables):
         raise Refused("VARIABLES_INVALID", problem)
     run.set(changed.variables)
 
@@ -311,8 +320,7 @@ def _fail(run: Run, lost: Lost) -> None:
         run.close_open_runs(lost.message)
         run.end("EXECUTION_FAILED", error={"code": lost.code, "message": lost.message, "step_id": ""})
     elif not run.state.is_over:
-        run.close_open_runs(lost.message)
-        run.compensated(lost.message)
+        run.break_off_compensation(lost.message)
 
 
 def _retry(run: Run, retried: Retried) -> None:
@@ -332,9 +340,12 @@ def _retry(run: Run, retried: Retried) -> None:
     for lost in list(run.state.lost.values()):
         if run.state.status == OPEN:
             step = run.plan.step[lost.step_id]
-            visit = Visit(step, run.state.visits[step.id] + 1, (), retries=lost.key)
+            visit = Visit(step, run.state.visits[step.id] + 1, (), retries=lost.key, handed=lost.handed)
             if lost.status in PARKED:
                 run.wait(visit, lost.status)
+            elif lost.via:
+                if (handed := _handed(run, visit, lost.via)) is not None:
+                    _perform(run, handed)
             else:
                 _perform(run, visit)
 
@@ -408,7 +419,7 @@ def _settle(run: Run, moves: int) -> None:
             return
         else:
             _finish(run)
-    _compensate(run)
+    _compensate(run, moves)
 
 
 def _renew_waits(run: Run) -> None:
@@ -423,12 +434,15 @@ def _renew_waits(run: Run) -> None:
                 run.note("WAIT_CHANGED", run.visit_of(opened), wait=wait)
 
 
-def _compensate(run: Run) -> None:
+def _compensate(run: Run, moves: int) -> None:
     """Begin the next part of a compensation when the one before has ended, whatever came of it."""
     while (undoing := run.state.undoing) is not None and not run.state.open:
         if undoing.next == len(undoing.parts):
             run.compensated()
             return
+        if moves <= 0:
+            return
+        moves -= 1
         step = run.plan.step[undoing.parts[undoing.next]["id"]]
         _perform(run, Visit(step, run.state.visits.get(step.id, 0) + 1, (), undoes=True))
 
@@ -450,9 +464,12 @@ def _deciding(plan: Plan, state: State, join: str) -> Transition | None:
 
 def _enter(run: Run, step: Step, via: tuple[str, ...], transition: Transition | None) -> None:
     """Start the next visit of a step with the status that its transition, or else its policy, gives."""
-    visit = Visit(step, run.state.visits.get(step.id, 0) + 1, via)
+    new = Visit(step, run.state.visits.get(step.id, 0) + 1, via)
     if run.state.moves >= RUNAWAY:
-        run.fail(visit, "RUNAWAY_LOOP", f"{RUNAWAY} steps began in a row without any that waits: a loop never pauses")
+        run.fail(new, "RUNAWAY_LOOP", f"{RUNAWAY} steps began in a row without any that waits: a loop never pauses")
+        return
+    visit = _handed(run, new, via)
+    if visit is None:
         return
     status = (transition.on_arrival if transition else None) or step.default_status or "RUNNING"
     if status in PARKED:
@@ -463,6 +480,19 @@ def _enter(run: Run, step: Step, via: tuple[str, ...], transition: Transition | 
         run.complete(visit)
     else:
         _perform(run, visit)
+
+
+def _handed(run: Run, visit: Visit, via: tuple[str, ...]) -> Visit | None:
+    """Give the visit what its transitions hand over; None when they cannot: then it has failed."""
+    try:
+        handed = run.handed(via)
+    except ExpressionError as error:
+        run.fail(visit, "EXPRESSION_FAILED", describe(error, f"input that a transition gives to step {visit.step.id}"))
+        return None
+    if problem := unstorable(handed) or (run.too_large(visit.step.id, handed) if handed else ""):
+        run.fail(visit, "INPUT_INVALID", f"input that a transition gives: {problem}", category="VALIDATION")
+        return None
+    return replace(visit, handed=handed or None)
 
 
 def _perform(run: Run, visit: Visit) -> None:
@@ -486,6 +516,6 @@ def _finish(run: Run) -> None:
         output = run.value(expression) if expression else None
     except ExpressionError as error:
         message = describe(error, "outputExpression")
-        run.end("EXECUTION_FAILED", error={"code": "EXPRESSION_FAILED", "message": message, "step_id": ""})
+        run.give_up(message, {"code": "EXPRESSION_FAILED", "message": message, "step_id": ""})
     else:
         run.end("EXECUTION_COMPLETED", output=output)

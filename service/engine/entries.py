@@ -25,8 +25,13 @@ An entry carries all that is needed to rebuild the engine's state (`folding.py`)
 | EXECUTION_COMPLETED | output |
 | EXECUTION_FAILED | error, with step_id; compensation?: see `state.Undoing.parts` |
 | EXECUTION_CANCELLED | reason; source; by?; event?: id; compensation? |
-| EXECUTION_COMPENSATED | status: COMPLETED or COMPLETED_WITH_ERRORS; failed: {id, error, time} |
+| EXECUTION_COMPENSATED | status: COMPLETED or COMPLETED_WITH_ERRORS; failed: the parts, each with error, time |
 | EXECUTION_RETRIED | |
+
+A step run to which the transitions that it came by gave some of its input begins with that as handed.
+A step that fails on an event which it has taken also has the id of that as event. A cancellation by an event that the
+definition waits for has trigger: its place among the triggers, from 1. What is completed and has compensations has
+undoable: how many.
 
 A wait is {pattern, keyPath?, keyValue?, lookBack?}: the events of a pattern, where there is a key only those that have
 its value (as JSON) at its path, from so many seconds ago, or from the start of the execution.

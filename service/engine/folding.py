@@ -9,8 +9,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from service.engine import compensating
 from service.engine.entries import Entry
-from service.engine.state import CONSUMED, OPEN, Failure, Family, OpenRun, Result, State, Undoing, json_size, key
+from service.engine.state import (
+    CONSUMED,
+    MAX_STATE,
+    OPEN,
+    Done,
+    Failure,
+    Family,
+    OpenRun,
+    Result,
+    State,
+    Undoing,
+    json_size,
+    key,
+)
 
 
 def fold(entries: Iterable[Entry]) -> State:
@@ -54,6 +68,7 @@ def _step_started(state: State, entry: Entry) -> None:
         None if children is None else Family.from_dict(children),
         data.get("wait"),
         data.get("task"),
+        data.get("handed"),
     )
 
 
@@ -76,14 +91,19 @@ def _step_updated(state: State, entry: Entry) -> None:
 def _step_completed(state: State, entry: Entry) -> None:
     _close(state, entry)
     data = entry.data
-    before = state.results.get(entry.step_id)
-    state.size += json_size(data["output"]) - (json_size(before.output) if before else 0)
-    state.results[entry.step_id] = Result(entry.visit, entry.attempt, data["output"], data.get("outcome", ""))
-    state.failures.pop(entry.step_id, None)
+    output, outcome = data["output"], data.get("outcome", "")
+    grown = growth(state, entry.step_id, output)
+    if state.undoing is not None and state.size + grown > MAX_STATE:
+        output, grown = None, growth(state, entry.step_id, None)  # what a compensation gave must not stop the next one
+    state.size += grown
+    state.results[entry.step_id] = Result(entry.visit, entry.attempt, output, outcome)
+    if (failure := state.failures.pop(entry.step_id, None)) is not None:
+        state.size -= _failure_size(failure)
     state.tokens.extend(data["taken"])
-    if data.get("undoable"):
-        state.done.append((entry.step_id, entry.visit, data["output"]))
-        state.size += json_size(data["output"])
+    if parts := data.get("undoable"):
+        done = Done(entry.step_id, entry.visit, output, outcome, int(parts))
+        state.done.append(done)
+        state.size += done.size
     if "variables" in data:
         _set(state, data["variables"])
     if "event" in data:
@@ -91,10 +111,20 @@ def _step_completed(state: State, entry: Entry) -> None:
     state.end_reached = state.end_reached or data.get("end", False)
 
 
+def growth(state: State, step_id: str, output: Any) -> int:
+    """Bytes by which a state grows when a step gives an output in place of its latest one."""
+    before = state.results.get(step_id)
+    return json_size(output) - (json_size(before.output) if before else 0)
+
+
+def variables_growth(state: State, variables: dict[str, Any]) -> int:
+    """Bytes by which a state grows when these variables are set."""
+    return json_size({**state.variables, **variables}) - json_size(state.variables)
+
+
 def _set(state: State, variables: dict[str, Any]) -> None:
-    before = json_size(state.variables)
+    state.size += variables_growth(state, variables)
     state.variables.update(variables)
-    state.size += json_size(state.variables) - before
 
 
 def _consume(state: State, event: str, name: str) -> None:
@@ -106,20 +136,31 @@ def _consume(state: State, event: str, name: str) -> None:
 def _step_failed(state: State, entry: Entry) -> None:
     """Let the token of a step whose error is caught go on; that of another stays, for a retry."""
     data = entry.data
+    if "event" in data:
+        _consume(state, data["event"], key(entry.step_id, entry.visit))
     if state.undoing is not None:
         _close(state, entry)
-        failed = {"id": entry.step_id, "error": data["error"], "time": entry.time}
+        failed = {**state.undoing.parts[state.undoing.next - 1], "error": data["error"], "time": entry.time}
         state.undoing = replace(state.undoing, failed=(*state.undoing.failed, failed))
     elif "taken" in data:
         run = state.open.get(key(entry.step_id, entry.visit))
         _close(state, entry)
         failure = Failure(entry.visit, entry.attempt, data["error"], None if run is None else run.input)
-        before = state.failures.get(entry.step_id)
-        state.size += _failure_size(failure) - (_failure_size(before) if before else 0)
-        state.failures[entry.step_id] = failure
+        _remember(state, entry.step_id, failure)
         state.tokens.extend(data["taken"])
     else:
         _lose(state, entry)
+
+
+def _remember(state: State, step_id: str, failure: Failure) -> None:
+    """Keep a failure that was caught, without what the execution has no room for."""
+    before = state.failures.get(step_id)
+    room = MAX_STATE - state.size + (_failure_size(before) if before else 0)
+    if _failure_size(failure) > room:
+        brief: dict[str, Any] = {name: failure.error[name] for name in ("code", "message", "category") if name in failure.error}
+        failure = replace(failure, error=brief, input=None)
+    state.size += _failure_size(failure) - (_failure_size(before) if before else 0)
+    state.failures[step_id] = failure
 
 
 def _failure_size(failure: Failure) -> int:
@@ -225,22 +266,19 @@ def _cancelled(state: State, entry: Entry) -> None:
     _end(state, "CANCELLED")
     data = entry.data
     if "event" in data:
-        _consume(state, data["event"], "")
-    told = {"reason": data["reason"], "source": data.get("source", "USER"), "requestedBy": data.get("by", "")}
-    _undo(state, entry, told | {"requestedAt": entry.time, "eventId": data.get("event", "")})
+        _consume(state, data["event"], key("", data.get("trigger", 0)))
+    _undo(state, entry)
 
 
 def _failed(state: State, entry: Entry) -> None:
     """Keep the tokens: a retry goes on with them."""
     state.status = "FAILED"
-    error = entry.data["error"]
-    told = {"reason": error["message"], "source": "SYSTEM", "requestedBy": "", "requestedAt": entry.time, "eventId": ""}
-    _undo(state, entry, told)
+    _undo(state, entry)
 
 
-def _undo(state: State, entry: Entry, cancellation: dict[str, Any]) -> None:
+def _undo(state: State, entry: Entry) -> None:
     if (parts := entry.data.get("compensation")) is not None:
-        state.undoing = Undoing(tuple(parts), cancellation=cancellation)
+        state.undoing = Undoing(tuple(parts), cancellation=compensating.cancellation(entry.data, entry.time))
 
 
 def _compensated(state: State, entry: Entry) -> None:
@@ -263,8 +301,13 @@ def _lose(state: State, entry: Entry) -> None:
     """Take out a step run that has no result, and keep it for a retry."""
     name = key(entry.step_id, entry.visit)
     run = state.open.get(name)
+    if run is None:
+        before = state.lost.get(entry.data.get("retries", ""))
+        via = before.via if before else tuple(entry.data.get("via", ()))
+        handed = before.handed if before else None
+        run = OpenRun(entry.step_id, entry.visit, "RUNNING", entry.attempt, handed=handed, via=via)
     _close(state, entry)
-    state.lost[name] = run or OpenRun(entry.step_id, entry.visit, "RUNNING", entry.attempt)
+    state.lost[name] = run
 
 
 def _close(state: State, entry: Entry) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,15 +15,12 @@ from service.definition.plan import Json, Plan, Step
 from service.engine import compensating, ways
 from service.engine.commands import Command, Withdraw
 from service.engine.entries import Entry
-from service.engine.folding import apply
+from service.engine.folding import apply, growth, variables_growth
 from service.engine.scope import Overlay, Scope
-from service.engine.state import PARKED, Family, OpenRun, State, json_size, key
+from service.engine.state import MAX_STATE, PARKED, Done, Family, OpenRun, State, json_size, key
 
 MAX_OUTPUT = 256 * 1024
 """Bytes of JSON that one step may give; Temporal's own limit for a message is 2 MiB."""
-
-MAX_STATE = 1024 * 1024
-"""Bytes of JSON in an execution's input, its variables and the latest outputs of its steps."""
 
 _UNCATCHABLE = frozenset({"RUNAWAY_LOOP"})  # what handles it would only be a part of the loop
 
@@ -50,6 +48,7 @@ class Visit:
     attempt: int = 1
     retries: str = ""  # the key of the step run that ended without a result, and that this one repeats
     undoes: bool = False  # it begins a part of a compensation
+    handed: dict[str, Json] | None = None  # what the transitions by which it came give to its input
 
     @property
     def is_new(self) -> bool:
@@ -103,7 +102,8 @@ class Run:
         if task is not None:
             data["task"] = task
         if visit.is_new:
-            self._record("STEP_STARTED", visit, {**_origin(visit), **data})
+            handed = {"handed": visit.handed} if visit.handed else {}
+            self._record("STEP_STARTED", visit, {**_origin(visit), **handed, **data})
         else:
             self._record("STEP_UPDATED", visit, {**data, **self._leaving(visit.key)})
 
@@ -124,21 +124,22 @@ class Run:
             taken = ways.after_outcome(self.plan, visit.step.id, outcome)
         if taken is None:
             message = f"no transition of step {visit.step.id} is for the outcome {outcome or 'of an ordinary end'!r}"
-            self.fail(visit, "OUTCOME_NOT_HANDLED", message)
+            self._fail(visit, {"code": "OUTCOME_NOT_HANDLED", "message": message}, notes.get("event"))
             return
         if problem := unstorable(output):
-            self.fail(visit, "OUTPUT_INVALID", f"step {visit.step.id} gave what is not JSON: {problem}")
+            message = f"step {visit.step.id} gave what is not JSON: {problem}"
+            self._fail(visit, {"code": "OUTPUT_INVALID", "message": message}, notes.get("event"))
             return
-        if problem := self.too_large(visit.step.id, output):
-            self.fail(visit, "OUTPUT_TOO_LARGE", problem)
+        if problem := self.too_large_output(visit.step.id, output, outcome, notes.get("variables")):
+            self._fail(visit, {"code": "OUTPUT_TOO_LARGE", "message": problem}, notes.get("event"))
             return
         data: dict[str, Json] = {"output": output, "taken": taken}
         if outcome:
             data["outcome"] = outcome
         data.update(self._ending_task(visit.key, "COMPLETED"))
         data.update((name, value) for name, value in notes.items() if value)
-        if visit.step.id in self._undoable:
-            data["undoable"] = True
+        if parts := self._undoable[visit.step.id]:
+            data["undoable"] = parts
         self._record("STEP_COMPLETED", visit, {**data, **_origin(visit), **self._unwaiting(visit.key)})
 
     def fail(self, visit: Visit, code: str, message: str, **details: Json) -> None:
@@ -146,8 +147,14 @@ class Run:
 
         A compensation that fails is recorded, and the next one follows.
         """
-        error: dict[str, Json] = {"code": code, "message": message, **details}
+        self._fail(visit, {"code": code, "message": message, **details})
+
+    def _fail(self, visit: Visit, error: dict[str, Json], event: Json = None) -> None:
+        """Likewise; an event that the step run took before it failed is consumed."""
+        code = error["code"]
         data: dict[str, Json] = {"error": error, **_origin(visit), **self._leaving(visit.key)}
+        if event:
+            data["event"] = event
         if self.state.undoing is not None:
             self._record("STEP_FAILED", visit, data)
         elif code not in _UNCATCHABLE and (way := ways.catching(self.plan, visit.step.id, error)):
@@ -158,32 +165,37 @@ class Run:
 
     def give_up(self, reason: str, error: dict[str, Json]) -> None:
         """Fail the execution, and compensate what was completed where the definition asks for that."""
-        cancellation: dict[str, Json] = {"reason": error["message"], "source": "SYSTEM"}
-        compensation = self.compensation(cancellation) if self.plan.compensates_failure else {}
+        told: dict[str, Json] = {"error": error}
+        if self.plan.compensates_failure:
+            told |= self.compensation(told)
         self.close_open_runs(reason)
-        self.end("EXECUTION_FAILED", error=error, **compensation)
+        self.end("EXECUTION_FAILED", **told)
 
-    def compensation(self, cancellation: dict[str, Json]) -> dict[str, Json]:
-        """Choose what to compensate, the latest first; gives what the entry that gives the execution up says of it."""
+    def compensation(self, told: dict[str, Json]) -> dict[str, Json]:
+        """Choose what to compensate, the latest first; gives what the entry that gives the execution up says of it.
+
+        `told` is what that entry says besides.
+        """
         if not self.plan.compensations:
             return {}
+        cancellation = compensating.cancellation(told, self._time)
         parts: list[Json] = []
         skipped: list[Json] = []
-        for step_id, visit, _ in reversed(self.state.done):
+        for done in reversed(self.state.done):
             for one in self.plan.compensations:
-                if one.of != step_id:
+                if one.of != done.step_id:
                     continue
-                part: dict[str, Json] = {"id": one.step.id, "step_id": step_id, "visit": visit}
-                why = self._not_holding(one.condition, cancellation)
+                part: dict[str, Json] = {"id": one.step.id, "step_id": done.step_id, "visit": done.visit}
+                why = self._not_holding(one.condition, done, cancellation)
                 (skipped.append({**part, "reason": why}) if why else parts.append(part))
         return {"compensation": parts, **({"skipped": skipped} if skipped else {})}
 
-    def _not_holding(self, condition: str | None, cancellation: dict[str, Json]) -> str:
-        """Say why a condition does not hold, or nothing."""
+    def _not_holding(self, condition: str | None, done: Done, cancellation: dict[str, Json]) -> str:
+        """Say why a condition does not hold for a completed visit, or nothing."""
         if condition is None:
             return ""
         try:
-            value = evaluate(condition, Overlay(self.scope, {"__cancellation__": cancellation}), self.now).value
+            value = evaluate(condition, compensating.scope(done, cancellation, self.scope), self.now).value
         except ExpressionError as error:
             return describe(error, "condition")
         return "" if truth(value) else "its condition is false"
@@ -210,13 +222,23 @@ class Run:
         """Bring the execution to its end."""
         self._append(type, "", 0, 0, data)
 
-    def compensated(self, why: str = "") -> None:
-        """Bring a compensation to its end, before its time with the reason `why`."""
+    def compensated(self) -> None:
+        """Bring a compensation to its end."""
+        self._end_compensation([])
+
+    def break_off_compensation(self, why: str) -> None:
+        """Bring a compensation to its end before its time: what runs, and what has not begun, counts as failed."""
         undoing = self.state.undoing
         assert undoing is not None
-        failed: list[Json] = [*undoing.failed]
-        rest = undoing.parts[undoing.next :] if why else ()
-        failed += [{"id": part["id"], "error": {"code": "COMPENSATION_LOST", "message": why}} for part in rest]
+        error: dict[str, Json] = {"code": "COMPENSATION_LOST", "message": why}
+        unfinished = undoing.parts[undoing.next - len(self.state.open) :]  # at most one is open
+        self.close_open_runs(why)
+        self._end_compensation([{**part, "error": error, "time": self._time} for part in unfinished])
+
+    def _end_compensation(self, lost: list[Json]) -> None:
+        undoing = self.state.undoing
+        assert undoing is not None
+        failed: list[Json] = [*undoing.failed, *lost]
         status = "COMPLETED_WITH_ERRORS" if failed else "COMPLETED"
         self._append("EXECUTION_COMPENSATED", "", 0, 0, {"status": status, "failed": failed})
 
@@ -239,7 +261,7 @@ class Run:
 
     def visit_of(self, run: OpenRun) -> Visit:
         """Take up an open step run."""
-        return Visit(self.plan.step[run.step_id], run.visit, (), run.attempt)
+        return Visit(self.plan.step[run.step_id], run.visit, (), run.attempt, handed=run.handed)
 
     def evaluate(self, source: str) -> Evaluation:
         """Evaluate an expression on the execution's data; raises ExpressionError."""
@@ -254,15 +276,10 @@ class Run:
         value = self.evaluate(source).value
         return None if value is UNDEFINED else value
 
-    def handed(self, visit: Visit) -> dict[str, Json]:
-        """Fill in what the transitions by which a visit came give to its input; raises ExpressionError."""
+    def handed(self, via: tuple[str, ...]) -> dict[str, Json]:
+        """Fill in what these transitions give to the input of the step behind them; raises ExpressionError."""
         handed: dict[str, Json] = {}
-        if visit.retries:  # nobody knows by which way it came, but what it was given then
-            incoming = self.plan.incoming.get(visit.step.id, ())
-            names = {name for transition in incoming for name in transition.input or ()}
-            before = self.state.lost[visit.retries].input
-            return {name: before[name] for name in names if name in before} if isinstance(before, dict) else {}
-        for transition in (self.plan.transition[via] for via in visit.via if via):
+        for transition in (self.plan.transition[one] for one in via if one):
             if transition.input is not None:
                 handed |= render(transition.input, Overlay(self.scope, self._failed(transition.source)), self.now)
         return handed
@@ -279,31 +296,57 @@ class Run:
         """The data that expressions may name."""
         scope = Scope(self.state)
         undoing = self.state.undoing
-        return scope if undoing is None else compensating.scope(self.state, undoing, scope)
+        done = None if undoing is None else compensating.next_done(self.state, undoing)
+        return scope if undoing is None or done is None else compensating.scope(done, undoing.cancellation, scope)
 
     def default_of_compensation(self) -> dict[str, Json]:
         """What a compensation without an input of its own gets."""
         assert self.state.undoing is not None
         return compensating.default_input(self.state, self.state.undoing, Scope(self.state))
 
-    def too_large(self, step_id: str, output: Json) -> str:
-        """Say which limit an output would break, or nothing."""
-        return self.too_large_size(step_id, json_size(output))
+    def too_large(self, step_id: str, value: Json) -> str:
+        """Say which limit a value that a step holds for a while would break, or nothing."""
+        return self.too_large_size(step_id, json_size(value))
 
-    def too_large_size(self, step_id: str, size: int) -> str:
-        """Say which limit an output of so many bytes of JSON would break, or nothing."""
+    def too_large_output(self, step_id: str, output: Json, outcome: str, variables: dict[str, Json] | None) -> str:
+        """Say which limit would be broken by completing a step, or nothing."""
+        grown = growth(self.state, step_id, output)
+        if parts := self._undoable[step_id]:
+            grown += Done(step_id, self.state.visits.get(step_id, 1), output, outcome, parts).size
+        if variables:
+            grown += variables_growth(self.state, variables)
+        return self.too_large_size(step_id, json_size(output), grown)
+
+    def too_large_size(self, step_id: str, size: int, grown: int | None = None) -> str:
+        """Say which limit a value of so many bytes of JSON would break, or nothing.
+
+        `grown` is by how much the execution's data would grow, where that is not the same.
+        """
         if size > MAX_OUTPUT:
             return f"step {step_id} gave {size} bytes of JSON, the limit for one output is {MAX_OUTPUT}"
-        if self.state.size + size > MAX_STATE:
+        grown = size if grown is None else grown
+        if self.state.size + grown > MAX_STATE and grown > 0 and self.state.undoing is None:
             return (
                 f"step {step_id} gave {size} bytes of JSON, which with the {self.state.size} bytes that the execution "
                 f"holds already is over its limit of {MAX_STATE}"
             )
         return ""
 
+    def too_large_variables(self, variables: dict[str, Json]) -> str:
+        """Say which limit setting these variables would break, or nothing."""
+        size, grown = json_size(variables), variables_growth(self.state, variables)
+        if size > MAX_OUTPUT:
+            return f"the variables have {size} bytes of JSON, the limit for one change is {MAX_OUTPUT}"
+        if self.state.size + grown > MAX_STATE and grown > 0:
+            return (
+                f"the variables have {size} bytes of JSON, with which the execution would hold "
+                f"{self.state.size + grown}; its limit is {MAX_STATE}"
+            )
+        return ""
+
     @cached_property
-    def _undoable(self) -> frozenset[str]:
-        return frozenset(one.of for one in self.plan.compensations)
+    def _undoable(self) -> Counter[str]:
+        return Counter(one.of for one in self.plan.compensations)
 
     def _leaving(self, name: str) -> dict[str, Json]:
         """Say in the entry that closes a step run what outside is not needed any more."""

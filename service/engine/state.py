@@ -18,6 +18,9 @@ FORMAT = 3
 OPEN = "OPEN"
 """The status of a state that has not come to its end; the ends are COMPLETED, FAILED and CANCELLED."""
 
+MAX_STATE = 1024 * 1024
+"""Bytes of JSON in an execution's input, its variables, the latest outputs of its steps and what may be compensated."""
+
 PARKED = frozenset({"PENDING", "DISABLED"})
 """Step run statuses in which a token rests until somebody outside moves it."""
 
@@ -89,6 +92,8 @@ class OpenRun:
     children: Family | None = None  # None: the step starts no executions
     wait: dict[str, Json] | None = None  # None: it waits for no event; else see `entries.py`
     task: dict[str, Json] | None = None  # None: it is nobody's work; else see `entries.py`
+    handed: dict[str, Json] | None = None  # what the transitions by which it came gave to its input
+    via: tuple[str, ...] = ()  # these transitions, of one that ended before it began
 
     @property
     def key(self) -> str:
@@ -122,8 +127,24 @@ class Undoing:
 
     parts: tuple[dict[str, Json], ...]  # {id: of the compensation, step_id, visit: what it makes up for}
     next: int = 0  # the first part that has not begun
-    failed: tuple[dict[str, Json], ...] = ()  # {id, error, time}
+    failed: tuple[dict[str, Json], ...] = ()  # {id, step_id, visit, error, time}
     cancellation: dict[str, Json] = field(default_factory=dict)  # what expressions see as `__cancellation__`
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A completed visit of a step that compensations are for."""
+
+    step_id: str
+    visit: int
+    output: Json
+    outcome: str = ""
+    parts: int = 1  # how many compensations the step has
+
+    @property
+    def size(self) -> int:
+        """Bytes of JSON that it takes, now and in the plan of a compensation."""
+        return json_size([self.step_id, self.visit, self.output]) + self.parts * (2 * len(self.step_id) + 60)
 
 
 CONSUMED = 2_000
@@ -146,13 +167,13 @@ class State:
     lost: dict[str, OpenRun] = field(default_factory=dict)  # by key: what ended without a result, for a retry
     variables: dict[str, Json] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)  # by step
-    done: list[tuple[str, int, Json]] = field(default_factory=list)  # step, visit, output: what compensations are for
+    done: list[Done] = field(default_factory=list)  # what compensations are for, in order of completion
     undoing: Undoing | None = None  # None: nothing is being compensated
     undone: bool = False  # it has been compensated
     consumed: dict[str, str] = field(default_factory=dict)  # event id → key of what took it, the newest last
     end_reached: bool = False
     moves: int = 0  # steps begun since somebody outside last did something
-    size: int = 0  # bytes of JSON in input and results
+    size: int = 0  # bytes of JSON in what `MAX_STATE` limits
 
     def fork(self) -> State:
         """Copy so far as the engine changes things in place; values are shared, since nothing changes them."""
@@ -184,6 +205,7 @@ class State:
             document[part] = {
                 step: {name: getattr(one, name) for name in one.__slots__} for step, one in document[part].items()
             }
+        document["done"] = [{name: getattr(one, name) for name in one.__slots__} for one in self.done]
         if self.undoing is not None:
             document["undoing"] = {name: getattr(self.undoing, name) for name in self.undoing.__slots__}
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
@@ -199,7 +221,7 @@ class State:
         document["format"] = FORMAT
         document["results"] = {step: Result(**result) for step, result in document["results"].items()}
         document["failures"] = {step: Failure(**one) for step, one in document.get("failures", {}).items()}
-        document["done"] = [tuple(one) for one in document.get("done", ())]
+        document["done"] = [Done(**one) for one in document.get("done", ())]
         if (undoing := document.get("undoing")) is not None:
             parts, failed = tuple(undoing["parts"]), tuple(undoing["failed"])
             document["undoing"] = Undoing(**{**undoing, "parts": parts, "failed": failed})
@@ -212,14 +234,16 @@ def _run_to_dict(run: OpenRun) -> dict[str, Json]:
         values["children"] = run.children.to_dict()
     else:
         del values["children"]
-    if run.task is None:
-        del values["task"]
+    for name in ("task", "handed", "via"):
+        if not values[name]:
+            del values[name]
     return values
 
 
 def _run_from_dict(document: dict[str, Json]) -> OpenRun:
     children = document.get("children")
-    return OpenRun(**{**document, "children": None if children is None else Family.from_dict(children)})
+    family = None if children is None else Family.from_dict(children)
+    return OpenRun(**{**document, "children": family, "via": tuple(document.get("via", ()))})
 
 
 def json_size(value: Json) -> int:

@@ -41,6 +41,6 @@ def catching(plan: Plan, step_id: str, error: dict[str, Json]) -> Transition | N
 
 
 def by_name(plan: Plan, step_id: str, error: dict[str, Json]) -> Transition | None:
-    """The transition that catches an error by its code or its category."""
-    leaving = {transition.on: transition for transition in plan.outgoing.get(step_id, ()) if transition.on}
+    """The transition that catches an error by its code or its category; the one for every error is for no name."""
+    leaving = {t.on: t for t in plan.outgoing.get(step_id, ()) if t.on not in (None, ANY_ERROR)}
     return leaving.get(error["code"]) or leaving.get(error.get("category", ""))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.engine.observations import StepCompleted, TaskCompleted, TaskFailed, TimerFired
+from service.engine.folding import fold
+from service.engine.observations import Retried, StepCompleted, StepUpdated, TaskCompleted, TaskFailed, TimerFired
 from service.engine.run import Refused
+from service.engine.state import MAX_STATE, State
 from tests.engine.graphs import RETRY, Player, a_plan
 
 WAYS = (
@@ -174,3 +176,130 @@ def test_a_step_may_let_the_execution_fail():
     )
 
     assert player.entries[-1].data["error"] == {"code": "NO_STOCK", "message": "gone", "step_id": "no"}
+
+
+def test_an_error_that_is_called_error_is_tried_again_like_any_other():
+    player = Player(a_plan(WAYS, task_pay=settings(retry=RETRY)))
+
+    player.see(TaskFailed("task_pay/1", 1, error("ERROR")))
+
+    assert player.open == ["task_pay/1"]
+
+
+PARKED = "start > task_pay; task_pay > end; task_pay > task_tell on ERROR; task_tell > end"
+TELL = {"task_pay>task_tell": {"why": "{% __error__.message %}"}}
+
+
+@pytest.mark.parametrize("parked", ["PENDING", "DISABLED"])
+def test_what_a_transition_hands_over_is_kept_while_the_step_is_parked(parked):
+    told = settings(input={"to": "ops"}) | {"default_status": parked}
+    player = Player(a_plan(PARKED, task_pay=settings(), task_tell=told, inputs=TELL))
+
+    player.see(TaskFailed("task_pay/1", 1, error("CARD_STOLEN")))
+    assert fold(player.entries).to_json() == player.state.to_json()
+    player.state = State.from_json(player.state.to_json())
+    player.see(StepUpdated("task_tell", "RUNNING"))
+
+    assert player.state.open["task_tell/1"].input == {"to": "ops", "why": "no"}
+
+
+def test_what_a_transition_hands_over_is_kept_when_the_step_is_switched_off_and_on():
+    player = Player(a_plan(PARKED, task_pay=settings(), task_tell=settings(input={"to": "ops"}), inputs=TELL))
+    player.see(TaskFailed("task_pay/1", 1, error("CARD_STOLEN")))
+
+    player.see(StepUpdated("task_tell", "DISABLED"))
+    player.see(StepUpdated("task_tell", "RUNNING"))
+
+    assert player.state.open["task_tell/1"].input == {"to": "ops", "why": "no"}
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING"])
+def test_what_a_transition_hands_over_is_kept_for_a_retry(status):
+    told = settings(input={"to": "ops"}) | {"default_status": status}
+    plan = a_plan(
+        "start > ps; ps > task_pay, task_x; task_pay > end; task_pay > task_tell on ERROR; task_tell > end; "
+        "task_x > end",
+        task_pay=settings(),
+        task_x=settings(),
+        task_tell=told,
+        inputs=TELL,
+    )
+    player = Player(plan)
+    player.see(TaskFailed("task_pay/1", 1, error("CARD_STOLEN")))
+
+    for visit in (1, 2):
+        player.see(TaskFailed(f"task_x/{visit}", 1, error("X")))
+        assert player.state.status == "FAILED"
+        player.see(Retried())
+    if status == "PENDING":
+        player.see(StepUpdated("task_tell", "RUNNING"))
+
+    assert player.state.open["task_tell/3"].input == {"to": "ops", "why": "no"}
+
+
+def test_what_a_transition_could_not_hand_over_is_tried_again_by_a_retry():
+    inputs = {"task_pay>task_tell": {"why": "{% $number(__error__.message & __variables__.no) %}"}}
+    player = Player(a_plan(PARKED, task_pay=settings(), task_tell=settings(input={"to": "ops"}), inputs=inputs))
+    player.see(TaskFailed("task_pay/1", 1, error("CARD_STOLEN")))
+    assert player.entries[-1].data["error"]["code"] == "EXPRESSION_FAILED"
+
+    player.see(Retried())
+    assert player.state.status == "FAILED"  # and it says why again, instead of going on without it
+    player.state.failures["task_pay"].error["message"] = "7"
+    player.see(Retried())
+
+    assert player.state.open["task_tell/3"].input == {"to": "ops", "why": 7}
+
+
+def test_a_step_with_no_way_for_an_ordinary_end_is_not_passed_over():
+    player = Player(
+        a_plan("start > task_pay; task_pay > a on OK; task_pay > b on ERROR; a > end; b > end", task_pay=settings())
+    )
+    player.see(StepUpdated("task_pay", "DISABLED"))
+
+    with pytest.raises(Refused) as refused:
+        player.see(StepUpdated("task_pay", "COMPLETED"))
+
+    assert refused.value.reason == "STEP_STATUS_REFUSED"
+    assert player.open == ["task_pay/1"]
+
+
+def test_failures_that_were_caught_make_room_when_the_step_completes():
+    player = Player(
+        a_plan(
+            "start > task_pay; task_pay > xs; task_pay > a on ERROR; a > task_pay; xs > task_pay if true, end",
+            task_pay=settings(input={"text": "x" * 1000}),
+        )
+    )
+    before = player.state.size
+
+    for visit in range(1, 20, 2):
+        player.see(TaskFailed(f"task_pay/{visit}", 1, error("X")))
+        player.complete("a")
+        player.see(TaskCompleted(f"task_pay/{visit + 1}", 1, None))
+
+    assert player.state.size < before + 100
+
+
+def test_failures_that_were_caught_take_no_room_that_is_not_there():
+    names = [f"task_{n}" for n in range(12)]
+    picture = "start > task_0; " + "; ".join(
+        f"{one} > end; {one} > {following} on ERROR" for one, following in zip(names, [*names[1:], "a"], strict=True)
+    )
+    player = Player(a_plan(f"{picture}; a > end", **{name: settings(input={"text": "x" * 200_000}) for name in names}))
+
+    for name in names:
+        player.see(TaskFailed(f"{name}/1", 1, error("X", details={"much": "y" * 10_000})))
+
+    assert len(player.state.to_json()) < MAX_STATE * 1.2
+    assert player.state.failures["task_0"].input
+    assert player.state.failures["task_11"].error == {"code": "X", "message": "no", "category": "PERMANENT"}
+
+
+def test_a_loop_of_sub_workflows_that_fail_at_once_comes_to_an_end():
+    broken = {"settings": {"items": {"expression": "$error('no')"}}}
+    player = Player(
+        a_plan("start > sub; sub > end; sub > set on ERROR; set > sub", sub=broken, set={"type": "data.set"})
+    )
+
+    assert player.entries[-1].data["error"]["code"] == "RUNAWAY_LOOP"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from service.engine.advancing import open_commands, phase
+from service.engine.advancing import advance, may_proceed, open_commands, phase
 from service.engine.folding import fold
-from service.engine.observations import Cancelled, Lost, Retried, StepUpdated, TaskCompleted, TaskFailed
+from service.engine.observations import Cancelled, Lost, Retried, StepCompleted, StepUpdated, TaskCompleted, TaskFailed
 from service.engine.projecting import project
 from service.engine.run import Refused
-from service.engine.state import State
+from service.engine.state import MAX_STATE, State
 from tests.engine.graphs import RETRY, Player, a_plan
 
 ONCE = {**RETRY, "maxAttempts": 1}
@@ -233,3 +235,115 @@ def test_the_ledger_and_the_json_keep_a_compensation_under_way():
         do(player, player.open[0].partition("/")[0])
 
     assert player.state.is_over
+
+
+def test_a_workflow_that_is_lost_in_the_last_part_leaves_that_undone():
+    player = b4()
+    do(player, "task_reserve", "task_pay")
+    cancelled(player)
+    do(player, "refund")
+
+    player.see(Lost("terminated"))
+
+    (failed,) = player.entries[-1].data["failed"]
+    assert player.entries[-1].data["status"] == "COMPLETED_WITH_ERRORS"
+    assert {**failed, "time": ""} == {
+        "id": "release",
+        "step_id": "task_reserve",
+        "visit": 1,
+        "error": {"code": "COMPENSATION_LOST", "message": "terminated"},
+        "time": "",
+    }
+    assert failed["time"]
+
+
+def test_an_output_that_cannot_be_made_is_a_failure_to_compensate():
+    plan = a_plan("start > task; task > end", compensations=[undoing("task", "undo")], compensates_failure=True)
+    player = Player(replace(plan, output_expression="$error('no')"))
+
+    do(player, "task")
+
+    assert player.state.status == "FAILED"
+    assert player.open == ["undo/1"]
+
+
+def test_a_condition_knows_the_visit_and_the_cancellation():
+    condition = "__original__.output.n > 1 and __cancellation__.requestedBy = 'ann' and __cancellation__.requestedAt"
+    player = Player(
+        a_plan(
+            "start > task; task > xs; xs > task if __steps__.task.n < 3, a; a > end",
+            compensations=[undoing("task", "undo", condition)],
+        )
+    )
+    for n in (1, 2, 3):
+        player.see(TaskCompleted(f"task/{n}", 1, {"n": n}))
+
+    assert cancelled(player, by="ann") == ["undo", "undo"]
+    compensation = project(player.entries).execution.compensation
+    assert compensation["skipped"] == [
+        {"id": "undo", "step_id": "task", "visit": 1, "reason": "its condition is false"}
+    ]
+
+
+def test_an_outcome_can_be_read_when_it_is_made_up_for():
+    undo = undoing("ask", "undo", input={"was": "{% __steps__.ask.outcome %}"})
+    player = Player(a_plan("start > ask; ask > a; a > end", compensations=[undo]))
+    player.see(StepCompleted("ask", outcome="HALF"))
+    cancelled(player)
+
+    assert player.state.open["undo/1"].input == {"was": "HALF"}
+
+
+def test_an_execution_that_is_full_can_be_compensated():
+    steps = [f"task_{n}" for n in range(3)]
+    plan = a_plan(
+        "start > task_0; task_0 > task_1; task_1 > task_2; task_2 > a; a > end",
+        compensations=[undoing(step, f"undo_{step}") for step in steps],
+        **{
+            step: {"settings": {"task": "t", "taskQueue": "q", "retry": ONCE, "timeout": 60.0, "input": {}}}
+            for step in steps
+        },
+    )
+    player = Player(plan, "x" * 250_000)
+    for step in steps[:2]:
+        do(player, step, output="y" * 150_000)
+    do(player, "task_2", output="y" * 50_000)
+    assert player.state.size > 0.8 * MAX_STATE
+    cancelled(player)
+
+    for step in reversed(steps):
+        assert len(player.state.open[f"undo_{step}/1"].input["originalOutput"]) >= 50_000
+        do(player, f"undo_{step}", output="z" * 250_000)
+
+    assert player.entries[-1].data == {"status": "COMPLETED", "failed": []}
+    assert len(player.state.to_json()) < MAX_STATE * 1.2
+    assert fold(player.entries).to_json() == player.state.to_json()
+
+
+def test_a_plan_of_many_parts_that_fail_at_once_is_worked_off_in_portions():
+    player = Player(
+        a_plan(
+            "start > task; task > xs; xs > task if __steps__.task.n < 300, a; a > end",
+            compensations=[undoing("task", "undo", input={"x": "{% $error('no') %}"})],
+        )
+    )
+    for n in range(1, 301):
+        player.see(TaskCompleted(f"task/{n}", 1, {"n": n}))
+
+    outcome = advance(player.plan, player.state, Cancelled("no more"), player.now)
+
+    assert len(outcome.entries) <= 203
+    assert may_proceed(outcome.state)
+    assert phase(player.plan, outcome.state) == "COMPENSATING"
+    player.see(Cancelled("no more"))
+    assert len(player.entries[-1].data["failed"]) == 300
+
+
+def test_what_is_completed_without_end_comes_to_the_limit_before_its_plan_is_too_long_to_write():
+    player = Player(a_plan("start > task; task > xs; xs > task if true, end", compensations=[undoing("task", "undo")]))
+    player.state.size = MAX_STATE - 1000
+    for n in range(1, 20):
+        if player.is_open:
+            player.see(TaskCompleted(f"task/{n}", 1, n))
+
+    assert player.entries[-1].data["error"]["code"] == "OUTPUT_TOO_LARGE"

@@ -22,7 +22,7 @@ from service.engine.observations import (
 )
 from service.engine.projecting import Wait, project
 from service.engine.run import Refused
-from service.engine.state import State
+from service.engine.state import MAX_STATE, State
 from tests.engine.graphs import NOW, Player, a_plan
 
 KEYED = {
@@ -186,7 +186,12 @@ def test_an_event_may_cancel_the_execution():
     deliver(player, an_event(pattern="order.cancelled", orderId="o1"), "", 2)
 
     assert player.state.status == "CANCELLED"
-    assert player.entries[-1].data == {"reason": "event order.cancelled", "source": "EVENT", "event": "e1"}
+    assert player.entries[-1].data == {
+        "reason": "event order.cancelled",
+        "source": "EVENT",
+        "event": "e1",
+        "trigger": 2,
+    }
     deliver(player, an_event(pattern="order.cancelled", orderId="o1"), "", 2)  # as it was
     assert refusal(player, an_event("e2", pattern="fraud.found"), "", 1) == "EVENT_NOT_AWAITED"
 
@@ -214,3 +219,46 @@ def test_the_ledger_and_the_json_keep_what_events_did():
 
     assert fold(entries).to_json() == player.state.to_json()
     assert State.from_json(player.state.to_json()).to_json() == player.state.to_json()
+
+
+def test_an_event_that_the_step_breaks_on_is_consumed():
+    plan = a_plan(
+        "start > set; set > w1; w1 > w2 on ERROR; w1 > end; w2 > end",
+        set={"type": "data.set"},
+        w1=waiting(pattern="p"),
+        w2=waiting(pattern="p"),
+    )
+    player = Player(plan, "x" * 150_000)
+    deliver(player, an_event(text="y" * 262_140), "w1")
+
+    assert player.state.failures["w1"].error["code"] == "OUTPUT_TOO_LARGE"
+    assert refusal(player, an_event(), "w2") == "EVENT_ALREADY_CONSUMED"
+    assert project(player.entries).waits["w1", 1] is None
+
+
+def test_two_triggers_take_an_event_once():
+    plan = a_plan("start > a; a > end", triggers=[{"settings": {"pattern": "p"}}, {"settings": {"pattern": "*"}}])
+    player = Player(plan)
+
+    assert refusal(player, an_event(), "", 3) == "EVENT_NOT_AWAITED"
+    deliver(player, an_event(), "", 1)
+
+    assert refusal(player, an_event(), "", 2) == "EVENT_ALREADY_CONSUMED"
+
+
+def test_variables_are_refused_when_there_is_no_room_for_them():
+    player = Player(a_plan("start > a; a > end"), "x" * 700_000)
+    player.see(VariablesChanged({"a": "y" * 250_000}))
+
+    player.see(VariablesChanged({"a": "z" * 250_000}))  # in place of the others
+    with pytest.raises(Refused, match="the variables have 250008 bytes"):
+        player.see(VariablesChanged({"b": "y" * 250_000}))
+    assert player.state.size < MAX_STATE
+
+
+def test_what_an_event_sets_counts_twice():
+    player = Player(a_plan("start > wait; wait > end", wait=waiting(pattern="p", mapping={"t": "t"})), "x" * 700_000)
+
+    deliver(player, an_event(t="y" * 200_000))
+
+    assert player.entries[-1].data["error"]["code"] == "OUTPUT_TOO_LARGE"

@@ -53,7 +53,7 @@ def test_an_execution_ends_or_waits_for_something(plan, data):
     player = play(plan, data)
 
     assert player.state.status != OPEN or player.state.open
-    assert not player.state.tokens
+    assert player.state.status != OPEN or not player.state.tokens  # a retry goes on with those of a failure
     assert phase(plan, player.state)
 
 

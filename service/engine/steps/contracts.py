@@ -34,7 +34,7 @@ def given(run: Run, visit: Visit) -> Given | None:
     if found := violations(step.settings.get("inputSchema"), input):
         _refuse(run, visit, "INPUT_INVALID", "input", found)
         return None
-    if problem := run.too_large(step.id, input):
+    if not _is_default(run, step) and (problem := run.too_large(step.id, input)):
         run.fail(visit, "INPUT_TOO_LARGE", problem)
         return None
     return Given(input)
@@ -47,8 +47,12 @@ def _input(run: Run, visit: Visit) -> Json:
         input = run.state.input if run.state.undoing is None else run.default_of_compensation()
     else:
         input = run.render(template)
-    handed = run.handed(visit)
-    return {**(input if isinstance(input, dict) else {}), **handed} if handed else input
+    return {**(input if isinstance(input, dict) else {}), **visit.handed} if visit.handed else input
+
+
+def _is_default(run: Run, step: Step) -> bool:
+    """Tell whether it is what a compensation gets that says nothing itself: its parts are within their limits."""
+    return run.state.undoing is not None and step.settings.get("input") is None
 
 
 def output_violations(step: Step, output: Json) -> list[Violation]:

@@ -88,7 +88,7 @@ def _completing(check: Check) -> Callable[[Run, Visit, StepCompleted], None]:
         _check_outcome(run, step, completion.outcome)
         if found := check(step, completion.output):
             raise _refusal(step, list(dict.fromkeys(found)))
-        if problem := run.too_large(step.id, completion.output):
+        if problem := run.too_large_output(step.id, completion.output, completion.outcome, None):
             raise Refused("OUTPUT_INVALID", problem, step_id=step.id)
         _silence(run, visit)
         run.complete(visit, completion.output, outcome=completion.outcome, completed_by=completion.by)

@@ -18,8 +18,8 @@ from service.definition.plan import Json, Plan, Step
 from service.engine.commands import CollectOutputs, FetchCall, FetchData, StartChildren
 from service.engine.observations import ChildEnded, ChildrenStarted, DataFetched, OutputsCollected
 from service.engine.providing import MappingError, Provider
-from service.engine.run import MAX_STATE, Run, Visit, describe
-from service.engine.state import Family, OpenRun, State, json_size
+from service.engine.run import Run, Visit, describe
+from service.engine.state import MAX_STATE, Family, OpenRun, State, json_size
 from service.engine.steps.kind import Kind
 
 MAX_ITEMS = 10_000
@@ -143,9 +143,14 @@ def _open(run: Run, visit: Visit) -> None:
         run.wait(visit, "RUNNING", input=lost.input, children=_again(lost.children, family.round))
         _judge(run, run.visit_of(run.state.open[visit.key]))
         return
-    run.wait(visit, "RUNNING", children=family)
-    if all(source.get("each") for source in visit.step.settings["sources"]):
-        _plan(run, run.visit_of(run.state.open[visit.key]))
+    if not all(source.get("each") for source in visit.step.settings["sources"]):
+        run.wait(visit, "RUNNING", children=family)
+        return
+    # Before it opens: a step that fails at once must not look as if it had waited, or a loop of it would never end.
+    items = _items(run, visit, family)
+    if items is not None:
+        run.wait(visit, "RUNNING", children=family)
+        _plan(run, run.visit_of(run.state.open[visit.key]), items)
 
 
 def _again(earlier: Family, round: int) -> Family:
@@ -164,22 +169,29 @@ def _again(earlier: Family, round: int) -> Family:
     )
 
 
-def _plan(run: Run, visit: Visit) -> None:
-    """Fix the items."""
-    family = _family(run, visit)
+def _items(run: Run, visit: Visit, family: Family) -> list[Json] | None:
+    """Work out the items, of which a step without a list has none; None when that fails: then the step has failed."""
     if visit.step.settings["mode"] == "SINGLE":
-        run.note("CHILDREN_PLANNED", visit, items=1)
-        return
+        return []
     try:
         items = Provider(run.scope, run.now, family.data).items(visit.step.settings["items"])
     except ExpressionError as error:
         run.fail(visit, "EXPRESSION_FAILED", describe(error, f"iterable of step {visit.step.id}"))
-        return
+        return None
     if len(items) > MAX_ITEMS:
         message = f"the iterable of step {visit.step.id} gave {len(items):,} items, the limit is {MAX_ITEMS:,}"
         run.fail(visit, "TOO_MANY_ITEMS", message)
     elif problem := run.too_large(visit.step.id, items):
         run.fail(visit, "INPUT_TOO_LARGE", f"the items of its iterable: {problem}")
+    else:
+        return items
+    return None
+
+
+def _plan(run: Run, visit: Visit, items: list[Json]) -> None:
+    """Fix the items."""
+    if visit.step.settings["mode"] == "SINGLE":
+        run.note("CHILDREN_PLANNED", visit, items=1)
     else:
         run.note("CHILDREN_PLANNED", visit, items=len(items), input=items)
         _judge(run, visit)
@@ -212,8 +224,9 @@ def _fetched(run: Run, visit: Visit, fetched: DataFetched) -> None:
             return
         run.note("DATA_FETCHED", visit, **{**one, "value": chosen})
     family = _family(run, visit)
-    if family.items is None and all(source["alias"] in family.data for source in _sources(visit.step, each=False)):
-        _plan(run, visit)
+    is_whole = all(source["alias"] in family.data for source in _sources(visit.step, each=False))
+    if family.items is None and is_whole and (items := _items(run, visit, family)) is not None:
+        _plan(run, visit, items)
 
 
 def _held(opened: OpenRun) -> int:
