@@ -25,7 +25,7 @@ An entry carries all that is needed to rebuild the engine's state (`folding.py`)
 | EXECUTION_COMPLETED | output |
 | EXECUTION_FAILED | error, with step_id; compensation?: see `state.Undoing.parts` |
 | EXECUTION_CANCELLED | reason; source; by?; event?: id; compensation? |
-| EXECUTION_COMPENSATED | status: COMPLETED or COMPLETED_WITH_ERRORS; failed: the parts, each with error, time |
+| EXECUTION_COMPENSATED | status: COMPLETED or COMPLETED_WITH_ERRORS; failed: parts, with error and time? |
 | EXECUTION_RETRIED | |
 
 A step run to which the transitions that it came by gave some of its input begins with that as handed.

@@ -231,9 +231,11 @@ class Run:
         undoing = self.state.undoing
         assert undoing is not None
         error: dict[str, Json] = {"code": "COMPENSATION_LOST", "message": why}
-        unfinished = undoing.parts[undoing.next - len(self.state.open) :]  # at most one is open
+        begun = undoing.parts[undoing.next - len(self.state.open) : undoing.next]  # at most one is open
+        lost: list[Json] = [{**part, "error": error, "time": self._time} for part in begun]
+        lost += [{**part, "error": error} for part in undoing.parts[undoing.next :]]
         self.close_open_runs(why)
-        self._end_compensation([{**part, "error": error, "time": self._time} for part in unfinished])
+        self._end_compensation(lost)
 
     def _end_compensation(self, lost: list[Json]) -> None:
         undoing = self.state.undoing

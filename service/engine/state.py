@@ -127,7 +127,7 @@ class Undoing:
 
     parts: tuple[dict[str, Json], ...]  # {id: of the compensation, step_id, visit: what it makes up for}
     next: int = 0  # the first part that has not begun
-    failed: tuple[dict[str, Json], ...] = ()  # {id, step_id, visit, error, time}
+    failed: tuple[dict[str, Json], ...] = ()  # {id, step_id, visit, error, time?}
     cancellation: dict[str, Json] = field(default_factory=dict)  # what expressions see as `__cancellation__`
 
 
