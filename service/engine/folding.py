@@ -157,7 +157,9 @@ def _remember(state: State, step_id: str, failure: Failure) -> None:
     before = state.failures.get(step_id)
     room = MAX_STATE - state.size + (_failure_size(before) if before else 0)
     if _failure_size(failure) > room:
-        brief: dict[str, Any] = {name: failure.error[name] for name in ("code", "message", "category") if name in failure.error}
+        brief: dict[str, Any] = {
+            name: failure.error[name] for name in ("code", "message", "category") if name in failure.error
+        }
         failure = replace(failure, error=brief, input=None)
     state.size += _failure_size(failure) - (_failure_size(before) if before else 0)
     state.failures[step_id] = failure

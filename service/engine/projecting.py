@@ -88,7 +88,8 @@ def project(entries: Iterable[Entry]) -> Projection:
         if entry.data.get("cancels"):
             projection.cancelled.append((entry.step_id, entry.visit))
         if entry.data.get("event"):
-            projection.consumed.append((entry.data["event"], entry.step_id, entry.visit))
+            place = entry.visit or entry.data.get("trigger", 0)
+            projection.consumed.append((entry.data["event"], entry.step_id, place))
         _project_waits(projection, entry)
         _project_task(projection, entry)
         projection.variables |= entry.data.get("variables", {})

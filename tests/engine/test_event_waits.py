@@ -243,6 +243,7 @@ def test_two_triggers_take_an_event_once():
     assert refusal(player, an_event(), "", 3) == "EVENT_NOT_AWAITED"
     deliver(player, an_event(), "", 1)
 
+    assert project(player.entries).consumed == [("e1", "", 1)]
     assert refusal(player, an_event(), "", 2) == "EVENT_ALREADY_CONSUMED"
 
 
