@@ -415,11 +415,11 @@ def confirm_all(workspace: str, execution_ids: Sequence[str], now: datetime) -> 
 def refuse_launch(workspace: str, execution_id: str, error: str, now: datetime) -> None:
     """Record that Temporal refuses the start for good."""
     query(
-        "UPDATE executions SET status = 'FAILED_TO_START', phase = 'NONE', error = %s, end_time = %s, "
+        "WITH e AS (UPDATE executions SET status = 'FAILED_TO_START', phase = 'NONE', error = %s, end_time = %s, "
         "update_time = %s, revision = revision + 1, launch_attempts = launch_attempts + 1, launch_state = NULL, "
         "launch_after = NULL, launch_error = NULL, report_after = CASE WHEN parent_id IS NOT NULL THEN now() END "
-        f"WHERE workspace = %s AND id = %s AND {_IS_WAITING} RETURNING 1",
-        (error, now, now, workspace, execution_id),
+        f"WHERE workspace = %s AND id = %s AND {_IS_WAITING} RETURNING 1), {task_rows.WITHDRAW_ALL} SELECT 1 FROM e",
+        (error, now, now, workspace, execution_id, now, now, workspace, execution_id, workspace, execution_id),
     )
 
 

@@ -99,6 +99,16 @@ _LEAVE = (
     "WHERE (t.workspace, t.execution_id) = (%s, %s) AND (t.step_id, t.visit) = (c.step_id, c.visit))"
 )
 
+WITHDRAW_ALL = (
+    "c AS (UPDATE human_tasks t SET status = 'WITHDRAWN', update_time = %s, end_time = %s, revision = t.revision + 1 "
+    "FROM e WHERE (t.workspace, t.execution_id) = (%s, %s) AND t.status IN ('OPEN', 'CLAIMED') RETURNING t.*), "
+    "ca AS (INSERT INTO human_task_actions SELECT workspace, execution_id, step_id, visit, revision, status, '', '', "
+    "'', update_time FROM c), "
+    "la AS (UPDATE human_task_audience t SET is_open = false FROM c WHERE (t.workspace, t.execution_id) = (%s, %s) "
+    "AND (t.step_id, t.visit) = (c.step_id, c.visit))"
+)
+"""Parts of a statement that take away all tasks of an execution, if `e` has a row, where no engine says so."""
+
 
 def _open_values(task: TaskRow) -> list[Any]:
     return [

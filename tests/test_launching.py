@@ -77,4 +77,6 @@ def test_a_start_that_temporal_refuses_for_good_has_failed_to_start(
     assert error["code"] == "START_REFUSED"
     assert "Temporal refuses the start" in error["message"]
     assert execution.end_time is not None
+    assert query("SELECT status FROM human_tasks") == [("WITHDRAWN",)]
+    assert query("SELECT action FROM human_task_actions ORDER BY number") == [("OPENED",), ("WITHDRAWN",)]
     assert Launcher(gateway).sweep() == 0

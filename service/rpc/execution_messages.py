@@ -195,7 +195,7 @@ def _step_run_message(run: StepRun, plan: Plan, task: HumanTask | None) -> StepR
     )
     if run.error is not None:
         message.error.CopyFrom(_step_error_message(json.loads(run.error)))
-    if (request := request_message(run, step, task)) is not None:
+    if (request := request_message(run, plan, task)) is not None:
         message.request.CopyFrom(request)
     return message
 

@@ -8,23 +8,29 @@ from typing import Any
 
 from heddle.v1.execution_pb2 import Subject
 from heddle.v1.human_request_pb2 import HumanRequest
-from service.definition.plan import Step
+from service.definition.plan import Plan, Step
 from service.domain.human_task import HumanTask
 from service.domain.step_run import StepRun
+from service.engine import ways
 from service.rpc.messages import time_message
 
 Settings = dict[str, Any]
 
 
-def request_message(run: StepRun, step: Step, task: HumanTask | None) -> HumanRequest | None:
+def request_message(run: StepRun, plan: Plan, task: HumanTask | None) -> HumanRequest | None:
     """Tell what a step run asks of a person; None when it does not wait for one.
 
     `task` is the human task that it is, None for one that was opened before there were any.
     """
+    step = plan.step[run.step_id]
     if not is_asking(run, step):
         return None
     settled = json.loads(run.input) if run.input else {}
-    request = HumanRequest(title=settled.get("title", step.name), instructions=settled.get("instructions", ""))
+    request = HumanRequest(
+        title=settled.get("title", step.name),
+        instructions=settled.get("instructions", ""),
+        outcomes=ways.outcomes(plan, step.id),
+    )
     _REQUESTS[step.type](request, step.settings, settled)
     if task is not None:
         _add_task(request, task)

@@ -122,3 +122,58 @@ def test_a_retried_execution_opens_the_task_anew(api):
     api.call("RetryExecution", execution_id=execution)
 
     assert stands(task(api, f"{execution}/a/2")) == "OPEN"
+
+
+REVIEW = definition("start > a; a > b on APPROVED; a > c on REJECTED; b > pj; c > pj; pj > end", name="Review")
+TIMED = definition("start > a; a > b on APPROVED; a > late on TIMEOUT; b > pj; late > pj; pj > end", name="Timed")
+
+
+def stands_in(api, execution, step):
+    """Wait until a step of an execution has begun."""
+    api.await_that(execution, lambda _: step in [run[0] for run in api.runs(execution)])
+
+
+def test_an_outcome_is_one_of_those_that_the_task_names(api):
+    execution = api.start(REVIEW).execution.id
+    id = f"{execution}/a/1"
+    assert list(task(api, id).request.outcomes) == ["APPROVED", "REJECTED"]
+    for outcome in ("MAYBE", "", "TIMEOUT"):
+        with refused("INVALID_ARGUMENT", "OUTCOME_NOT_ALLOWED") as refusals:
+            complete(api, id, "ann", outcome=outcome)
+        assert "allowed: APPROVED, REJECTED" in refusals[0].message
+
+    complete(api, id, "ann", outcome="REJECTED")
+
+    assert api.open(execution) == ["c"]
+
+
+def test_an_escalation_begins_another_step_while_the_task_stays_open(api):
+    escalating = definition("start > a; a > b; a > boss on ESCALATED; b > pj; boss > pj; pj > end", name="Escalating")
+    escalating["steps"][1] |= {"dueIn": "PT0.3S"}
+    execution = api.start(escalating).execution.id
+
+    stands_in(api, execution, "boss")
+
+    assert api.open(execution) == ["a", "boss"]
+    assert sorted(one.step_id for one in api.call("ListHumanTasks").human_tasks) == ["a", "boss"]
+    complete(api, f"{execution}/boss/1", "carl")
+    complete(api, f"{execution}/a/1", "ann")
+    complete(api, f"{execution}/b/1", "ann")
+    assert status(api.await_end(execution)) == "COMPLETED"
+
+
+def test_a_timeout_takes_the_task_away(api):
+    timed = json.loads(json.dumps(TIMED))
+    timed["steps"][1] |= {"dueIn": "{% 300 %}"}
+    execution = api.start(timed).execution.id
+    api.call("ClaimHumanTask", human_task_id=f"{execution}/a/1", actor="ann")
+
+    stands_in(api, execution, "late")
+
+    found = task(api, f"{execution}/a/1")
+    assert (stands(found), found.claimed_by, found.completed_by) == ("EXPIRED", "ann", "")
+    run = api.call("GetStepRun", step_run_id=f"{execution}/a/1").step_run
+    assert (status(run), run.outcome) == ("COMPLETED", "TIMEOUT")
+    with refused("FAILED_PRECONDITION", "STEP_NOT_WAITING"):
+        complete(api, f"{execution}/a/1", "ann", outcome="APPROVED")
+    assert [one.id for one in api.call("ListHumanTasks").human_tasks] == [f"{execution}/late/1"]

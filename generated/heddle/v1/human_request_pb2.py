@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dheddle/v1/human_request.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x07\n\x0cHumanRequest\x12\r\n\x05title\x18\x01 \x01(\t\x12\x14\n\x0cinstructions\x18\x02 \x01(\t\x12,\n\x04\x66orm\x18\x03 \x01(\x0b\x32\x1c.heddle.v1.HumanRequest.FormH\x00\x12\x34\n\x08redirect\x18\x04 \x01(\x0b\x32 .heddle.v1.HumanRequest.RedirectH\x00\x12\x30\n\x06upload\x18\x05 \x01(\x0b\x32\x1e.heddle.v1.HumanRequest.UploadH\x00\x12\x36\n\nassignment\x18\x06 \x01(\x0b\x32\".heddle.v1.HumanRequest.Assignment\x12\x32\n\x08priority\x18\x07 \x01(\x0e\x32 .heddle.v1.HumanRequest.Priority\x12,\n\x08\x64ue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nclaimed_by\x18\t \x01(\t\x1a=\n\x04\x46orm\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\x12\x14\n\x07ui_json\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\n\n\x08_ui_json\x1a\x30\n\x08Redirect\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x17\n\x0freturn_expected\x18\x02 \x01(\x08\x1aN\n\x06Upload\x12\x44\n\x12\x61\x63\x63\x65pted_documents\x18\x01 \x03(\x0b\x32(.heddle.v1.HumanRequest.AcceptedDocument\x1a\xaa\x01\n\x10\x41\x63\x63\x65ptedDocument\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\nmime_types\x18\x04 \x03(\t\x12\x1b\n\x0emax_size_bytes\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x10\n\x08multiple\x18\x07 \x01(\x08\x42\x11\n\x0f_max_size_bytes\x1a=\n\nAssignment\x12\x10\n\x08\x61ssignee\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0e\n\x06groups\x18\x03 \x03(\t\"u\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_MEDIUM\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03\x12\x15\n\x11PRIORITY_CRITICAL\x10\x04\x42\x06\n\x04kindb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dheddle/v1/human_request.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x07\n\x0cHumanRequest\x12\r\n\x05title\x18\x01 \x01(\t\x12\x14\n\x0cinstructions\x18\x02 \x01(\t\x12,\n\x04\x66orm\x18\x03 \x01(\x0b\x32\x1c.heddle.v1.HumanRequest.FormH\x00\x12\x34\n\x08redirect\x18\x04 \x01(\x0b\x32 .heddle.v1.HumanRequest.RedirectH\x00\x12\x30\n\x06upload\x18\x05 \x01(\x0b\x32\x1e.heddle.v1.HumanRequest.UploadH\x00\x12\x36\n\nassignment\x18\x06 \x01(\x0b\x32\".heddle.v1.HumanRequest.Assignment\x12\x32\n\x08priority\x18\x07 \x01(\x0e\x32 .heddle.v1.HumanRequest.Priority\x12,\n\x08\x64ue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nclaimed_by\x18\t \x01(\t\x12\x10\n\x08outcomes\x18\n \x03(\t\x1a=\n\x04\x46orm\x12\x13\n\x0bschema_json\x18\x01 \x01(\t\x12\x14\n\x07ui_json\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\n\n\x08_ui_json\x1a\x30\n\x08Redirect\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x17\n\x0freturn_expected\x18\x02 \x01(\x08\x1aN\n\x06Upload\x12\x44\n\x12\x61\x63\x63\x65pted_documents\x18\x01 \x03(\x0b\x32(.heddle.v1.HumanRequest.AcceptedDocument\x1a\xaa\x01\n\x10\x41\x63\x63\x65ptedDocument\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x12\n\nmime_types\x18\x04 \x03(\t\x12\x1b\n\x0emax_size_bytes\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08required\x18\x06 \x01(\x08\x12\x10\n\x08multiple\x18\x07 \x01(\x08\x42\x11\n\x0f_max_size_bytes\x1a=\n\nAssignment\x12\x10\n\x08\x61ssignee\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0e\n\x06groups\x18\x03 \x03(\t\"u\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cPRIORITY_LOW\x10\x01\x12\x13\n\x0fPRIORITY_MEDIUM\x10\x02\x12\x11\n\rPRIORITY_HIGH\x10\x03\x12\x15\n\x11PRIORITY_CRITICAL\x10\x04\x42\x06\n\x04kindb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,17 +33,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'heddle.v1.human_request_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HUMANREQUEST']._serialized_start=78
-  _globals['_HUMANREQUEST']._serialized_end=1009
-  _globals['_HUMANREQUEST_FORM']._serialized_start=455
-  _globals['_HUMANREQUEST_FORM']._serialized_end=516
-  _globals['_HUMANREQUEST_REDIRECT']._serialized_start=518
-  _globals['_HUMANREQUEST_REDIRECT']._serialized_end=566
-  _globals['_HUMANREQUEST_UPLOAD']._serialized_start=568
-  _globals['_HUMANREQUEST_UPLOAD']._serialized_end=646
-  _globals['_HUMANREQUEST_ACCEPTEDDOCUMENT']._serialized_start=649
-  _globals['_HUMANREQUEST_ACCEPTEDDOCUMENT']._serialized_end=819
-  _globals['_HUMANREQUEST_ASSIGNMENT']._serialized_start=821
-  _globals['_HUMANREQUEST_ASSIGNMENT']._serialized_end=882
-  _globals['_HUMANREQUEST_PRIORITY']._serialized_start=884
-  _globals['_HUMANREQUEST_PRIORITY']._serialized_end=1001
+  _globals['_HUMANREQUEST']._serialized_end=1027
+  _globals['_HUMANREQUEST_FORM']._serialized_start=473
+  _globals['_HUMANREQUEST_FORM']._serialized_end=534
+  _globals['_HUMANREQUEST_REDIRECT']._serialized_start=536
+  _globals['_HUMANREQUEST_REDIRECT']._serialized_end=584
+  _globals['_HUMANREQUEST_UPLOAD']._serialized_start=586
+  _globals['_HUMANREQUEST_UPLOAD']._serialized_end=664
+  _globals['_HUMANREQUEST_ACCEPTEDDOCUMENT']._serialized_start=667
+  _globals['_HUMANREQUEST_ACCEPTEDDOCUMENT']._serialized_end=837
+  _globals['_HUMANREQUEST_ASSIGNMENT']._serialized_start=839
+  _globals['_HUMANREQUEST_ASSIGNMENT']._serialized_end=900
+  _globals['_HUMANREQUEST_PRIORITY']._serialized_start=902
+  _globals['_HUMANREQUEST_PRIORITY']._serialized_end=1019
 # @@protoc_insertion_point(module_scope)

@@ -220,6 +220,7 @@ class HumanRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
     CLAIMED_BY_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
     title: _builtins.str
     """What the person reads first."""
     instructions: _builtins.str
@@ -248,6 +249,10 @@ class HumanRequest(_message.Message):
     def due_time(self) -> _timestamp_pb2.Timestamp:
         """By when it is to be done; absent when it is never due."""
 
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The outcomes with which it may be completed, such as "APPROVED"; any, or none, when empty."""
+
     def __init__(
         self,
         *,
@@ -260,10 +265,11 @@ class HumanRequest(_message.Message):
         priority: Global___HumanRequest.Priority.ValueType = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
         claimed_by: _builtins.str = ...,
+        outcomes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "due_time", b"due_time", "form", b"form", "kind", b"kind", "redirect", b"redirect", "upload", b"upload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "claimed_by", b"claimed_by", "due_time", b"due_time", "form", b"form", "instructions", b"instructions", "kind", b"kind", "priority", b"priority", "redirect", b"redirect", "title", b"title", "upload", b"upload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "claimed_by", b"claimed_by", "due_time", b"due_time", "form", b"form", "instructions", b"instructions", "kind", b"kind", "outcomes", b"outcomes", "priority", b"priority", "redirect", b"redirect", "title", b"title", "upload", b"upload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["form", "redirect", "upload"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015

@@ -71,6 +71,7 @@ CHECKS: tuple[Check, ...] = (
     values.expression_within_text,
     values.schemas_valid,
     waits.waits_can_end,
+    waits.human_clocks_run,
 )
 """One function for each rule, save that `steps_own_rules` has those of the step types."""
 
