@@ -14,7 +14,8 @@ from service.definition.steps.kinds import KINDS
 from tests.definition.definitions import chain
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs/definition.md").read_text()
-EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
+HUMAN_TASKS = (Path(__file__).parent.parent.parent / "docs/human-tasks.md").read_text()
+EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", GUIDE + HUMAN_TASKS, re.DOTALL)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.get("name", example.get("id")))

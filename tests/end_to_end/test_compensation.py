@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from heddle.v1.history_event_pb2 import HistoryEvent
 from tests.end_to_end.api import Api, refused, status
 from tests.end_to_end.definitions import definition
 
@@ -114,6 +115,46 @@ def test_b4_what_was_done_is_made_up_for_in_reverse(api: Api, workspace, shop):
     assert api.runs(id)[-2:] == [("refund", 1, "COMPLETED"), ("release", 1, "COMPLETED")]
     assert api.ledger(id)[-1]["type"] == "EXECUTION_COMPENSATED"
     assert status(execution) == "CANCELLED"
+
+
+def history(api, id):
+    found = api.call("ListHistoryEvents", execution_id=id, page_size=200).events
+    return [f"{HistoryEvent.Type.Name(one.type).removeprefix('TYPE_')} {one.step_id}".strip() for one in found]
+
+
+def test_b1_the_history_tells_the_steps_and_the_end(api: Api, workspace, shop):
+    picture = "start > task_reserve; task_reserve > task_pay; task_pay > task_ship; task_ship > end"
+    id = api.start(order(workspace, picture)).execution.id
+    api.await_end(id)
+
+    assert history(api, id) == [
+        "WORKFLOW_STARTED",
+        *(f"STEP_{what} task_{step}" for step in ("reserve", "pay", "ship") for what in ("STARTED", "COMPLETED")),
+        "WORKFLOW_COMPLETED",
+    ]
+
+
+def test_b4_the_history_tells_what_is_made_up_for(api: Api, workspace, shop):
+    id = api.start(order(workspace)).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+    shop.failing.add("refund")
+    api.call("CancelExecution", execution_id=id, reason="No more", requested_by="anna")
+    await_compensated(api, id)
+
+    assert history(api, id)[5:] == [
+        "STEP_STARTED a",
+        "STEP_WAITING a",
+        "STEP_CANCELLED a",
+        "WORKFLOW_CANCELLED",
+        "COMPENSATION_STARTED",
+        "COMPENSATION_STEP_STARTED refund",
+        "COMPENSATION_STEP_FAILED refund",
+        "COMPENSATION_STEP_STARTED release",
+        "COMPENSATION_STEP_COMPLETED release",
+        "COMPENSATION_COMPLETED",
+    ]
+    cancelled = api.call("ListHistoryEvents", execution_id=id).events[8]
+    assert json.loads(cancelled.details_json) == {"reason": "No more", "source": "USER", "requestedBy": "anna"}
 
 
 def test_b4_after_the_shipment_it_is_recalled_first_and_what_fails_is_told(api: Api, workspace, shop):
