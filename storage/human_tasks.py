@@ -76,7 +76,8 @@ def key_of(task: HumanTask) -> str:
 def statement(workspace: str, wanted: Wanted, *, before: str, limit: int, reach: int = REACH) -> tuple[str, list[Any]]:
     """Say how a page is read, for `page` and for those who want it explained.
 
-    Where a stretch was not looked through to its end, nothing older than the last task looked at may be told.
+    Task after task is looked at until there are enough: `OFFSET 0` keeps the planner from joining whole tables. Where
+    a stretch was not looked through to its end, nothing older than the last task looked at may be told.
     """
     span, span_values = _span(before)
     stretches, stretch_values, scan, scan_values = _source(workspace, wanted)
@@ -85,11 +86,13 @@ def statement(workspace: str, wanted: Wanted, *, before: str, limit: int, reach:
         WITH seen AS MATERIALIZED (
             SELECT x.* FROM {stretches}, LATERAL (
                 SELECT * FROM (
-                    SELECT t.position, t.execution_id, t.step_id, t.visit, {fits} AS fits, a.place
-                    FROM ({scan} {span} ORDER BY position DESC, execution_id DESC LIMIT %s) AS a
-                    JOIN human_tasks t ON t.workspace = %s
-                        AND (t.execution_id, t.step_id, t.visit) = (a.execution_id, a.step_id, a.visit)
-                ) AS looked_at WHERE fits OR place = %s ORDER BY place LIMIT %s
+                    SELECT a.position, a.execution_id, a.step_id, a.visit, one.fits, a.place
+                    FROM ({scan} {span} ORDER BY position DESC, execution_id DESC LIMIT %s) AS a,
+                    LATERAL (
+                        SELECT {fits} AS fits FROM human_tasks t WHERE t.workspace = %s AND t.step_id = a.step_id
+                            AND t.execution_id = a.execution_id AND t.visit = a.visit OFFSET 0
+                    ) AS one
+                ) AS looked_at WHERE fits OR place = %s LIMIT %s
             ) AS x
         ), floor AS (
             SELECT position, execution_id FROM seen WHERE place = %s ORDER BY 1 DESC, 2 DESC LIMIT 1
@@ -103,7 +106,7 @@ def statement(workspace: str, wanted: Wanted, *, before: str, limit: int, reach:
         FROM newest n LEFT JOIN ({_JOINED}) ON n.fits AND t.workspace = %s
             AND (t.execution_id, t.step_id, t.visit) = (n.execution_id, n.step_id, n.visit)
         ORDER BY 1 DESC, 2 DESC"""
-    values = [*stretch_values, *fit_values, *scan_values, *span_values, reach, workspace, reach, limit]
+    values = [*stretch_values, *scan_values, *span_values, reach, *fit_values, workspace, reach, limit]
     return sql, [*values, reach, reach, limit, workspace]
 
 
