@@ -1,8 +1,8 @@
 """The inbox among many human tasks: `python -m bench.inbox`.
 
 Of half a million tasks one in five is still to be done. Each is given to one of 10 roles, every third to one of 1,000
-people by name, every fourth open one is claimed. For each way to look into the inbox it tells what the first page costs,
-and one in the middle.
+people by name, every fourth open one is claimed. For each way to look into the inbox it tells what the first page
+costs, and one in the middle.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ PAGE = 50
 ROUNDS = 25
 
 _TASKS = """
-INSERT INTO human_tasks (workspace, execution_id, step_id, visit, template_id, version_id, title, assignee, roles, groups,
-    priority, status, claimed_by, due_time, position, create_time, update_time, end_time)
+INSERT INTO human_tasks (workspace, execution_id, step_id, visit, template_id, version_id, title, assignee, roles,
+    groups, priority, status, claimed_by, due_time, position, create_time, update_time, end_time)
 SELECT 'default', id, 'approve', 1, template_id, version_id, 'Approve the order',
     CASE WHEN n % 3 = 0 THEN 'person-' || n % 1000 ELSE '' END, ARRAY['role-' || n % 10], '{}',
     (ARRAY['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'])[1 + n % 4],
@@ -103,7 +103,7 @@ def _loaded(server: str, many: int) -> str:
 def _line(name: str) -> list[str]:
     wanted = CASES[name]
     middle = _middle()
-    first, deep = ([_seconds(lambda: _page(wanted, before)) for _ in range(ROUNDS)] for before in ("", middle))
+    first, deep = (_times(wanted, before) for before in ("", middle))
     found = [len(_page(wanted, before).tasks) for before in ("", middle)]
     buffers = [_buffers(wanted, before) for before in ("", middle)]
     return [
@@ -129,6 +129,10 @@ def _buffers(wanted: Wanted, before: str) -> int:
     sql, values = human_tasks.statement("default", wanted, before=before, limit=PAGE + 1)
     ((plans,),) = query(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", values)
     return int(plans[0]["Plan"]["Shared Hit Blocks"] + plans[0]["Plan"]["Shared Read Blocks"])
+
+
+def _times(wanted: Wanted, before: str) -> list[float]:
+    return [_seconds(lambda: _page(wanted, before)) for _ in range(ROUNDS)]
 
 
 def _seconds(do: Callable[[], object]) -> float:
