@@ -101,7 +101,7 @@ def _working(state: State) -> list[OpenRun]:
 
 def _start(run: Run, started: Started) -> None:
     run.state.input = started.input  # what the keys of the waits may read
-    run.begin(started.input, [event_wait.awaited(run, trigger.settings) for trigger in run.plan.cancellation_triggers])
+    run.begin(started.input, _cancelling_waits(run))
 
 
 def _proceed(run: Run, proceeded: Proceeded) -> None:
@@ -274,6 +274,10 @@ def _cancel(run: Run, cancelled: Cancelled, trigger: int = 0) -> None:
     run.end("EXECUTION_CANCELLED", **told, **compensation)
 
 
+def _cancelling_waits(run: Run) -> list[dict[str, Json]]:
+    return [event_wait.awaited(run, trigger.settings) for trigger in run.plan.cancellation_triggers]
+
+
 def _deliver(run: Run, delivered: EventDelivered) -> None:
     """Let a wait take an event, or a cancellation trigger; whether it fits is judged here and nowhere else."""
     state, event_id = run.state, delivered.event["eventId"]
@@ -336,7 +340,7 @@ def _retry(run: Run, retried: Retried) -> None:
             "EXECUTION_COMPENSATED",
             "cannot retry the execution: what it had completed has been compensated; start another one",
         )
-    run.go_on()
+    run.go_on(_cancelling_waits(run))
     for lost in list(run.state.lost.values()):
         if run.state.status == OPEN:
             step = run.plan.step[lost.step_id]

@@ -26,7 +26,7 @@ An entry carries all that is needed to rebuild the engine's state (`folding.py`)
 | EXECUTION_FAILED | error, with step_id; compensation?: see `state.Undoing.parts` |
 | EXECUTION_CANCELLED | reason; source; by?; event?: id; compensation? |
 | EXECUTION_COMPENSATED | status: COMPLETED or COMPLETED_WITH_ERRORS; failed: parts, with error and time? |
-| EXECUTION_RETRIED | |
+| EXECUTION_RETRIED | waits?: as when it started |
 
 A step run to which the transitions that it came by gave some of its input begins with that as handed.
 A step that fails on an event which it has taken also has the id of that as event. A cancellation by an event that the

@@ -214,9 +214,9 @@ class Run:
         """Put the first token before the start step; `waits` are those of the cancellation triggers."""
         self._append("EXECUTION_STARTED", "", 0, 0, {"input": input, **({"waits": waits} if waits else {})})
 
-    def go_on(self) -> None:
-        """Open an execution again that has failed."""
-        self._append("EXECUTION_RETRIED", "", 0, 0, {})
+    def go_on(self, waits: list[dict[str, Json]]) -> None:
+        """Open an execution again that has failed; `waits` are those of the cancellation triggers."""
+        self._append("EXECUTION_RETRIED", "", 0, 0, {"waits": waits} if waits else {})
 
     def end(self, type: str, **data: Json) -> None:
         """Bring the execution to its end."""

@@ -142,6 +142,8 @@ class ExecutionService(ExecutionServiceServicer):
             now=call.now,
             seconds=seconds_left(call),
         )
+        self._actor.relations.deliverer.look_back(call.workspace, id, seconds_left(call))
+        execution = acting.get(call.workspace, id)
         runs = step_runs.newest(call.workspace, id)
         return pb.RetryExecutionResponse(execution=execution_message(execution), step_runs=self._told(execution, runs))
 

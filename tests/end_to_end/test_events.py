@@ -254,6 +254,30 @@ def test_a_cancellation_trigger_of_the_definition_cancels(api):
     )
 
 
+def test_a_retried_execution_can_be_cancelled_by_its_triggers_again(api):
+    failing = definition("start > wait; wait > end", wait={"type": "event.wait", "pattern": "x", "timeout": "PT1S"})
+    id = api.start(failing | {"cancellationTriggers": [{"pattern": "order.withdrawn"}]}).execution.id
+    assert status(api.await_end(id)) == "FAILED"
+
+    api.call("RetryExecution", execution_id=id)
+    publish(api, "e", "order.withdrawn")
+
+    assert status(api.await_end(id)) == "CANCELLED"
+    assert await_settled(api, id, 1) == [("e", "CONSUMED", "UNSPECIFIED")]
+
+
+def test_an_event_that_came_while_an_execution_had_failed_is_found_when_it_goes_on(api):
+    step = {"type": "event.wait", "pattern": "x", "timeout": "PT1S"}
+    failing = definition("start > wait; wait > end", wait=step)
+    id = api.start(failing | {"cancellationTriggers": [{"pattern": "order.withdrawn"}]}).execution.id
+    api.await_end(id)
+
+    publish(api, "e", "order.withdrawn")
+    api.call("RetryExecution", execution_id=id)
+
+    assert await_settled(api, id, 1) == [("e", "CONSUMED", "UNSPECIFIED")]
+
+
 def test_what_an_execution_comes_to_is_an_event(api):
     version = api.publish(definition("start > a; a > end", name="Order"))
     done = api.start(version, correlation_id="ORD-1").execution.id
