@@ -23,11 +23,11 @@ from bench.stage import Stage
 from heddle.v1 import event_service_pb2, execution_service_pb2
 from service.domain.execution import workflow_id
 
-MANY = 400
+MANY = 200
 """Executions that events finish in a round."""
 
 CALLERS = 8
-ROUNDS = 5
+ROUNDS = 3
 
 GOAL_RATE = 0.8
 GOAL_MATCHING = 1.2
