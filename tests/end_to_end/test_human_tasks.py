@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from heddle.v1.human_task_pb2 import HumanTask
-from tests.end_to_end.api import refused, status
+from heddle.v1.human_task_pb2 import HumanTask, HumanTaskAction
+from tests.end_to_end.api import Refusal, refused, status
 from tests.end_to_end.definitions import definition
+from tests.rpc.registry import at_once
 
 APPROVAL = definition(
     "start > a; a > b; b > end",
@@ -133,7 +134,7 @@ def stands_in(api, execution, step):
     api.await_that(execution, lambda _: step in [run[0] for run in api.runs(execution)])
 
 
-def test_an_outcome_is_one_of_those_that_the_task_names(api):
+def test_aq2_an_outcome_is_one_of_those_that_the_task_names(api):
     execution = api.start(REVIEW).execution.id
     id = f"{execution}/a/1"
     assert list(task(api, id).request.outcomes) == ["APPROVED", "REJECTED"]
@@ -177,3 +178,38 @@ def test_a_timeout_takes_the_task_away(api):
     with refused("FAILED_PRECONDITION", "STEP_NOT_WAITING"):
         complete(api, f"{execution}/a/1", "ann", outcome="APPROVED")
     assert [one.id for one in api.call("ListHumanTasks").human_tasks] == [f"{execution}/late/1"]
+
+
+def test_of_two_who_complete_at_once_one_did_it(api):
+    for _ in range(5):
+        execution = api.start(APPROVAL).execution.id
+        id = f"{execution}/a/1"
+
+        outcomes = at_once(*[lambda id=id, n=n: complete(api, id, f"p{n}", {"ok": n}) for n in range(4)])
+
+        refusals = [one for one in outcomes if isinstance(one, Refusal)]
+        assert {one.reason for one in refusals} == {"STEP_NOT_WAITING"}
+        (won,) = [one.human_task.completed_by for one in outcomes if not isinstance(one, Refusal)]
+        assert completions(api, execution)[1] == task(api, id).completed_by == won
+
+
+def test_a_claim_and_a_completion_at_once_leave_one_story(api):
+    for _ in range(8):
+        execution = api.start(APPROVAL).execution.id
+        id = f"{execution}/a/1"
+
+        claimed, done = at_once(
+            lambda id=id: api.call("ClaimHumanTask", human_task_id=id, actor="ann"),
+            lambda id=id: complete(api, id, "ben", {"ok": True}),
+        )
+
+        found = api.call("ListHumanTaskActions", human_task_id=id).actions
+        assert [one.number for one in found] == list(range(1, len(found) + 1))
+        story = [HumanTaskAction.Action.Name(one.action).removeprefix("ACTION_") for one in found]
+        if isinstance(done, Refusal):  # the claim was seen in time
+            assert (done.reason, story) == ("HUMAN_TASK_CLAIMED", ["OPENED", "CLAIMED"])
+        elif isinstance(claimed, Refusal):
+            assert (claimed.reason, story) == ("HUMAN_TASK_ENDED", ["OPENED", "COMPLETED"])
+        else:
+            assert story == ["OPENED", "CLAIMED", "COMPLETED"]
+            assert (task(api, id).claimed_by, task(api, id).completed_by) == ("ann", "ben")
