@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -17,8 +18,10 @@ from service.definition.conditions.grammar import MAX_DEPTH, MAX_LENGTH
 from service.definition.dialects.orchestrator.outline import STEP_TYPES
 from service.definition.plan import Plan
 from service.engine.advancing import open_commands
+from service.engine.commands import RunTask, SetTimer
 from service.engine.observations import Cancelled, EventDelivered, StepCompleted, TaskCompleted, TaskFailed, TimerFired
 from service.engine.projecting import project
+from tests.definition.random_orchestrator import random_definition
 from tests.engine.graphs import Player
 
 HERE = Path(__file__).parent
@@ -114,6 +117,52 @@ def test_each_way_to_write_a_step_has_its_native_one(step, steps):
     assert examined(document).plan is not None
     for id, expected in steps.items():
         assert {name: found[id].get(name) for name in expected} == expected
+
+
+def test_aq1_both_ways_to_write_it_mean_the_same():
+    by_transitions = [
+        {"stepId": "a", "type": "TASK", "taskId": "t",
+         "transitions": {"conditions": [{"condition": "task.output.n > 5", "nextStep": "b"}], "default": "c"}},
+        {"stepId": "b", "type": "TASK", "taskId": "t"},
+        {"stepId": "c", "type": "TASK", "taskId": "t"},
+    ]  # fmt: skip
+    by_next = [
+        {"stepId": "a", "taskId": "t",
+         "next": [{"nextStepId": "b", "condition": "${task.output.n} > 5"}, {"nextStepId": "c"}]},
+        {"stepId": "b", "taskId": "t"},
+        {"stepId": "c", "taskId": "t", "next": []},
+    ]  # fmt: skip
+
+    plans = [examined({"name": "D", "steps": steps}).plan for steps in (by_transitions, by_next)]
+
+    assert plans[0] == plans[1]
+
+
+def test_aq12_and_aq14_attempts_are_counted_in_all_and_numbers_are_milliseconds():
+    ways = [
+        {"timeout": 60_000, "retryPolicy": {"maxAttempts": 3, "initialInterval": 1000, "backoffMultiplier": 2}},
+        {"timeout": "PT1M", "retryPolicy": {"maxAttempts": 3, "delay": "PT1S", "strategy": "exponential"}},
+        {"timeout": "PT60S", "retryPolicy": {"maxRetries": 2, "retryInterval": 1000}},
+    ]
+
+    plans = [examined({"steps": [a_task(**way)]}).plan for way in ways]
+
+    assert plans[0] == plans[1] == plans[2]
+    assert plans[0].step["a"].settings["retry"]["maxAttempts"] == 3
+    assert plans[0].step["a"].settings["timeout"] == 60
+
+
+def test_aq17_names_may_be_written_in_snake_case_and_with_one_l():
+    camel = json.dumps(DEFINITIONS["order"])
+    snake = camel
+    for name in ("stepId", "taskId", "retryPolicy", "maxAttempts", "onFailure", "inputMapping", "eventPattern"):
+        written = re.sub("([A-Z])", r"_\1", name).lower()
+        snake = snake.replace(f'"{name}"', f'"{written}"')
+    snake = snake.replace("cancellationTriggers", "cancelationTriggers")
+
+    assert snake != camel
+    assert examined(json.loads(snake)).findings == ()
+    assert examined(json.loads(snake)).plan == examined(json.loads(camel)).plan
 
 
 def test_a_condition_that_leads_where_the_default_does_is_not_asked():
@@ -267,6 +316,48 @@ def test_no_condition_and_no_default_fails_the_execution():
 
     assert player.state.status == "FAILED"
     assert project(player.entries).execution.error["code"] == "NO_CONDITION_HOLDS"
+
+
+def play(player, random):
+    """Let something happen to one of the open steps."""
+    key = random.choice(player.open)
+    step_id, _, visit = key.rpartition("/")
+    step = player.plan.step[step_id]
+    command = next((one for one in commands(player) if one.key == key), None)
+    if isinstance(command, SetTimer) and (step.type != "event.wait" or random.random() < 0.3):
+        player.now = command.due
+        player.see(TimerFired(key))
+    elif step.type == "event.wait":
+        event = {"eventId": f"e{len(player.entries)}", "pattern": "a.b", "payload": {"k": 1}, "metadata": {}}
+        player.see(EventDelivered(step_id, int(visit), event))
+    elif isinstance(command, RunTask) and random.random() < 0.2:
+        player.see(TaskFailed(key, command.attempt, {"code": "BAD", "category": "PERMANENT", "message": "no"}))
+    elif isinstance(command, RunTask):
+        output = random.choice([{"outcome": "X"}, {"n": random.randint(0, 3)}, {}])
+        player.see(TaskCompleted(key, command.attempt, output))
+    else:
+        outcomes = [one.on for one in player.plan.outgoing[step_id] if one.on] or [""]
+        player.see(StepCompleted(step_id, outcome=random.choice(outcomes)))
+
+
+def test_random_definitions_are_sound_or_told_why_and_never_hang():
+    ended = 0
+    for seed in range(60):
+        examination = examined(random_definition(seed))
+        broken = {finding.rule for finding in examination.findings if finding.severity == "ERROR"}
+        assert broken <= {"STEPS_REACHABLE", "STEPS_REACH_END", "END_REACHABLE"}, seed
+        if examination.plan is None:
+            continue
+        player = Player(examination.plan, {"k": 1})
+        random = Random(seed)
+        for _ in range(60):
+            if not player.is_open:
+                break
+            assert player.open, f"seed {seed}: nothing is open, and it has not ended"
+            play(player, random)
+        ended += not player.is_open
+
+    assert ended > 20
 
 
 # Whatever comes.

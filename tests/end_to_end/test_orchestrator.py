@@ -179,3 +179,36 @@ def test_b4_fraud_cancels_without_compensation(api: Api, shop):
     assert (status(execution), execution.cancellation.reason) == ("CANCELLED", "Fraud")
     assert not execution.HasField("compensation")
     assert shop.names() == ["inventory_reserve", "invoice_send"]
+
+
+def test_b5_and_aq18_the_triggers_of_a_definition_start_it(api: Api, shop):
+    triggers = [
+        {
+            "eventPattern": "carts.*",
+            "eventCondition": "data.total > 0 && event.payload.country == 'NL'",
+            "inputMapping": {"orderId": "event.payload.id", "totalAmount": "$.payload.total", "items": "data.items"},
+            "correlationKey": "event.payload.id",
+        },
+        {"triggerType": "CANCEL", "eventPattern": "carts.dropped", "correlationKey": "data.id", "reason": "Dropped"},
+    ]
+    template = api.call("CreateTemplate", name="Order", key="order").template
+    version = api.call(
+        "CreateVersion",
+        template_id=template.id,
+        label="1.0.0",
+        definition_json=json.dumps(ORDER | {"triggers": triggers}),
+        dialect="orchestrator",
+    ).version
+    api.call("PublishVersion", version_id=version.id)
+    api.call("ActivateVersion", version_id=version.id)
+
+    publish(api, "k0", "carts.closed", id="ORD-7", total=5, country="BE")
+    publish(api, "k1", "carts.closed", id="ORD-8", total=5, country="NL", items=[1])
+
+    (execution,) = api.call("ListExecutions").executions
+    assert execution.correlation_id == "ORD-8"
+    execution = api.execution(execution.id)
+    assert json.loads(execution.input_json) == {"orderId": "ORD-8", "totalAmount": 5, "items": [1]}
+    opened(api, execution.id, "wait_payment")
+    publish(api, "k2", "carts.dropped", id="ORD-8", total=0)
+    assert api.await_end(execution.id).cancellation.reason == "Dropped"

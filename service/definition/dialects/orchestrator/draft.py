@@ -87,6 +87,10 @@ class Draft:
         given = {name: value for name, value in data.items() if value is not None}
         self._leads.append(_Lead(source, target, pointer, given, dict(fields or {})))
 
+    def has_lead(self, target: str | None, *, within: str) -> bool:
+        """Tell whether something that stands at a place of the author's document, or below, leads to a target."""
+        return any(lead.target == target and f"{lead.pointer}/".startswith(f"{within}/") for lead in self._leads)
+
     def finish(self, first: str | None) -> Translation:
         """Put start, end and numbers to it."""
         start = self.step(self.fresh("start"), "start", "/steps", {"name": "Start"})
