@@ -34,15 +34,18 @@ class Gateway(Protocol):
     """The door to Temporal; workflows are named by `Execution.workflow_id`. See `TemporalGateway` for the errors.
 
     Observations travel as `engine.observations.encode` writes them; `id` names one, so that it is taken in once.
+    `after` is the last ledger entry that its sender has read: the workflow judges it when it has come that far.
     """
 
     def start(self, launch: Launch) -> None:
         """Start the workflow of an execution; one that was there before, running or ended, is as good."""
 
-    def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float) -> Effect:
+    def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float, *, after: int) -> Effect:
         """Bring an observation to a running workflow and wait for its effect."""
 
-    def start_and_observe(self, launch: Launch, document: dict[str, Any], id: str, seconds: float) -> Effect:
+    def start_and_observe(
+        self, launch: Launch, document: dict[str, Any], id: str, seconds: float, *, after: int
+    ) -> Effect:
         """Bring an observation to a workflow whose start may not have happened yet."""
 
     def tell(self, workflow_id: str, document: dict[str, Any]) -> None:

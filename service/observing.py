@@ -24,14 +24,15 @@ def observe(gateway: Gateway, execution: Execution, observation: FromOutside, id
     Raises Refused as the engine judges, WorkflowEnded when the execution takes no more, TemporalAway when nobody
     answered: the observation may have been taken in, and may be sent again under the same id.
     """
+    after = execution.last_number
     with connection():
         launch = executions.launch_of(execution.workspace, execution.id) if execution.status == "CREATED" else None
     if launch is not None:
-        effect = gateway.start_and_observe(launch, encode(observation), id, seconds)
+        effect = gateway.start_and_observe(launch, encode(observation), id, seconds, after=after)
     elif execution.is_over:
         raise WorkflowEnded(f"execution {execution.id} is {execution.status}")
     else:
-        effect = gateway.observe(execution.workflow_id, encode(observation), id, seconds)
+        effect = gateway.observe(execution.workflow_id, encode(observation), id, seconds, after=after)
     return store(execution, effect)
 
 

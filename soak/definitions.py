@@ -21,6 +21,10 @@ def _wait(id: str, pattern: str = NAME, **more: Any) -> Step:
     return {"id": id, "type": "event.wait", "name": id, "pattern": pattern, "condition": condition, **more}
 
 
+def _gateway(kind: str) -> Step:
+    return {"id": kind, "type": f"gateway.parallel_{kind}", "name": kind}
+
+
 def _definition(name: str, steps: list[Step], ways: str) -> dict[str, Any]:
     """Put steps on ways, which read `a > b > c; b > d on TIMEOUT`."""
     transitions: list[Step] = []
@@ -47,6 +51,11 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
     "tasked": _definition("tasked", [_TASK, _wait("wait", "*.happened")], "start > task > wait > end"),
     "tasked-back": _definition("tasked-back", [_TASK, _wait("wait", lookBack="PT1H")], "start > task > wait > end"),
     "pair": _definition("pair", [_wait("wait"), _wait("again")], "start > wait > again > end"),
+    "fork": _definition(
+        "fork",
+        [_wait("wait"), _wait("again"), _gateway("split"), _gateway("join")],
+        "start > split > wait > join > end; split > again > join",
+    ),
     "timed-again": _definition(
         "timed-again",
         [_wait("wait", **_TIMED), _wait("again"), _MEET],

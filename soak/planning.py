@@ -9,7 +9,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "registration": ("once", "asked", "tasked"),
     "timeout": ("timed-again", "timed-late"),
     "cancel": ("once", "asked"),
-    "publish": ("same", "other", "two", "pair"),
+    "publish": ("same", "other", "two", "pair", "fork"),
 }
 """The races, and in which ways each is run."""
 
@@ -19,7 +19,7 @@ JITTER = 0.005
 STORMED = ("once", "tasked-back")
 """What the executions of the storm run."""
 
-RUN = {**VARIANTS, "publish": ("once", "pair"), "storm": STORMED}
+RUN = {**VARIANTS, "publish": ("once", "pair", "fork"), "storm": STORMED}
 """The definitions that each part of a soak runs."""
 
 VICTIMS = ("server-1", "server-2", "worker-1", "worker-2")

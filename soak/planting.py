@@ -94,6 +94,7 @@ def _match_before_commit() -> None:
         )
         waits = [Wait(*row) for row in rows]
         found_early[event.event_id] = [wait for wait in waits if may_want(wait, event)]
+        time.sleep(0.05)
         return original_add(event, *rest)
 
     def planted_match(found: Any, lease: float) -> list[Any]:

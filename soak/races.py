@@ -17,6 +17,9 @@ from soak.planning import Deed, Round
 LANES = 6
 """Races that are run at the same time."""
 
+DEFINED = {"pair": "pair", "fork": "fork"}
+"""What the executions run for which more than one event is published: waits one after the other, and side by side."""
+
 BOTH_WAYS = 0.02
 """The least share of the races that each side must have won."""
 
@@ -102,12 +105,12 @@ class Races:
                 self._findings.add("doubled", round.key, "the event was taken, and the execution was cancelled, too")
 
     def _publish(self, pool: ThreadPoolExecutor, round: Round) -> None:
-        """Let events come at once: the same twice, another of the same id, two for one wait, two for two waits."""
-        id, _ = self._clients.start(round.servers[0], round.key, "pair" if round.variant == "pair" else "once")
-        events = {"same": ("e", "e", "e"), "other": ("e", "e"), "two": ("e1", "e2"), "pair": ("e1", "e2")}
+        """Let events come at once: the same thrice, two of one id, two for one wait, two for two waits."""
+        id, _ = self._clients.start(round.servers[0], round.key, DEFINED.get(round.variant, "once"))
+        events = {"same": ("e", "e", "e"), "other": ("e", "e")}.get(round.variant, ("e1", "e2"))
         notes = {"other": ("this", "that")}.get(round.variant, ("",) * 3)
         sides = []
-        for place, (name, note) in enumerate(zip(events[round.variant], notes, strict=False)):
+        for place, (name, note) in enumerate(zip(events, notes, strict=False)):
             publish = partial(
                 self._clients.publish, round.servers[place % 2], f"{round.key}-{name}", round.key, note=note
             )

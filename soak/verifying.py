@@ -26,7 +26,6 @@ PATIENCE = 30.0
 """Seconds in which a workflow must end whose ledger has ended."""
 
 FATES = {
-    "STARTED": {"RUNNING"},
     "COMPLETED": {"COMPLETED"},
     "FAILED": {"FAILED"},
     "CANCELLED": {"COMPLETED", "TERMINATED", "NONE"},  # it may be cancelled before Temporal has it
@@ -36,7 +35,7 @@ FATES = {
 
 def verify(clients: Clients, temporal: str, stored: Stored, findings: Findings, seed: int) -> int:
     """Ask the API and Temporal for some executions; gives how many."""
-    ids = sorted(stored.stories)
+    ids = sorted(id for id, story in stored.stories.items() if story.status)  # the others still change
     sample = random.Random(f"{seed}/sample").sample(ids, min(SAMPLE, len(ids)))
     for place, id in enumerate(sample):
         _ask_api(clients, place % 2, id, stored, findings)

@@ -30,7 +30,7 @@ from service.domain.execution import Launch, parse_workflow_id
 from service.engine.entries import Entry
 from service.engine.run import Refused
 from service.gateway import Effect, StartRefused, TemporalAway, WorkflowEnded
-from service.temporal.orders import OBSERVE, REFUSED, TELL, UNWRITTEN, WORKFLOW, Batch, Order
+from service.temporal.orders import BEHIND, OBSERVE, REFUSED, TELL, UNWRITTEN, WORKFLOW, Batch, Order
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,11 @@ PATIENCE = {
 """Seconds, within the caller's own, in which an update is sent again after these answers."""
 
 Answer = TypeVar("Answer")
+
+
+class _Behind(Exception):
+    """A worker has just taken the workflow over, and has not come as far as the ledger that others have read."""
+
 
 REFUSED_FOR_GOOD = frozenset({RPCStatusCode.INVALID_ARGUMENT})
 """Codes of a start that no further attempt can turn into a success."""
@@ -77,17 +82,19 @@ class TemporalGateway:
         """
         self._call(self._start(launch), START_SECONDS)
 
-    def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float) -> Effect:
+    def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float, *, after: int) -> Effect:
         """Bring an observation to a running workflow and wait until its effect is durable; gives the effect.
 
         Raises Refused when the engine refuses it, WorkflowEnded when the workflow has ended, TemporalAway when no
         answer came in time: the observation may then have been taken in, and may be sent again under the same id.
         """
-        return self._call(self._observe(workflow_id, document, id, seconds), seconds)
+        return self._call(self._observe(workflow_id, [document, after], id, seconds), seconds)
 
-    def start_and_observe(self, launch: Launch, document: dict[str, Any], id: str, seconds: float) -> Effect:
+    def start_and_observe(
+        self, launch: Launch, document: dict[str, Any], id: str, seconds: float, *, after: int
+    ) -> Effect:
         """Bring an observation to a workflow whose start may not have happened yet; raises what `observe` raises."""
-        return self._call(self._start_and_observe(launch, document, id, seconds), seconds)
+        return self._call(self._start_and_observe(launch, [document, after], id, seconds), seconds)
 
     def tell(self, workflow_id: str, document: dict[str, Any]) -> None:
         """Bring an observation to a running workflow without waiting for its effect.
@@ -172,13 +179,13 @@ class TemporalGateway:
                 raise StartRefused(error.message) from error
             raise TemporalAway(f"Temporal did not start the workflow: {error.message}") from error
 
-    async def _observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float) -> Effect:
+    async def _observe(self, workflow_id: str, arguments: list[Any], id: str, seconds: float) -> Effect:
         client = await self._connected()
 
         async def ask() -> Batch:
             batch: Batch = await client.get_workflow_handle(workflow_id).execute_update(
                 OBSERVE,
-                document,
+                args=arguments,
                 id=id,
                 result_type=Batch,
                 rpc_timeout=timedelta(seconds=seconds),
@@ -187,7 +194,7 @@ class TemporalGateway:
 
         return await self._in_turn(workflow_id, ask, seconds)
 
-    async def _start_and_observe(self, launch: Launch, document: dict[str, Any], id: str, seconds: float) -> Effect:
+    async def _start_and_observe(self, launch: Launch, arguments: list[Any], id: str, seconds: float) -> Effect:
         client = await self._connected()
 
         async def ask() -> Batch:
@@ -201,7 +208,7 @@ class TemporalGateway:
             )
             batch: Batch = await client.execute_update_with_start_workflow(
                 OBSERVE,
-                document,
+                args=arguments,
                 id=id,
                 start_workflow_operation=operation,
                 result_type=Batch,
@@ -287,6 +294,9 @@ async def _answered(ask: Callable[[], Awaitable[Answer]], seconds: float) -> Ans
             patience = PATIENCE.get(error.status, 0.0)
             if time.monotonic() - begin + pause > min(patience, seconds):
                 raise TemporalAway(f"Temporal did not take the observation: {error.message}") from error
+        except _Behind as error:
+            if time.monotonic() - begin + pause > seconds:
+                raise TemporalAway(f"the workflow could not judge in time: {error}") from error
         await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - only so that callers do not come again together
         pause = min(pause * 2, 0.2)
 
@@ -315,4 +325,6 @@ def _failure(cause: BaseException | None) -> Exception:
         return Refused(reason, cause.message, **facts)
     if isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow":
         return WorkflowEnded("the workflow ended while it took the observation in")
+    if isinstance(cause, ApplicationError) and cause.type == BEHIND:
+        return _Behind(cause.message)
     return TemporalAway(f"the workflow could not take the observation in: {cause}")

@@ -38,6 +38,9 @@ COLLECT = "heddle.collect_outputs"
 REFUSED = "heddle.refused"
 """The error type of an update that the engine refuses; its details are reason, message and facts."""
 
+BEHIND = "heddle.behind"
+"""The error type of an update that came before the workflow had repeated what its ledger tells already."""
+
 NOT_THE_WRITER = "heddle.not_the_writer"
 """The error type of a ledger write to an execution that another writer has ended or carried on."""
 

@@ -41,6 +41,7 @@ from service.plans import Plans
 from service.temporal.failures import as_error
 from service.temporal.fetching import FetchFailed, Fetching
 from service.temporal.orders import (
+    BEHIND,
     COLLECT,
     CONFIRM,
     NOT_THE_WRITER,
@@ -153,11 +154,11 @@ class ExecutionWorkflow:
         return self._state.status
 
     @workflow.update(name=OBSERVE)
-    async def observe(self, document: dict[str, Any]) -> Batch:
+    async def observe(self, document: dict[str, Any], after: int = 0) -> Batch:
         """Take in what somebody outside did; gives what is to be written before the caller is told of it.
 
         The caller's server writes it, since it gets this answer when the effect is durable; the workflow writes the
-        same a little later, for the case that the server dies.
+        same a little later, for the case that the server dies. `after` is the last ledger entry that it has read.
         """
         if not self._begun:  # else go on in the same breath, before a ledger write can hold up the answer
             await workflow.wait_condition(lambda: self._begun)
@@ -179,8 +180,15 @@ class ExecutionWorkflow:
         return self._batch([*self._being_written, *self._unwritten])
 
     @observe.validator
-    def _refuse(self, document: dict[str, Any]) -> None:
-        """Refuse without a trace in the history what the engine would not allow."""
+    def _refuse(self, document: dict[str, Any], after: int = 0) -> None:
+        """Refuse without a trace in the history what the engine would not allow.
+
+        A worker may die when it has written the ledger and not yet told Temporal. The one that takes over hears updates
+        before it comes to what was written; it must not judge them by less than their senders have read.
+        """
+        if after > self._state.number:
+            message = f"the workflow is at entry {self._state.number} of its ledger, and entry {after} is written"
+            raise ApplicationError(message, type=BEHIND, non_retryable=True)
         _or_refused(lambda: advance(self._plan, self._state, decode(document), workflow.now(), moves=0))
 
     # The engine.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
+import threading
+import time
 
 import pytest
 
@@ -12,6 +15,8 @@ from soak import planning
 from soak.herd import Herd
 from soak.journal import Journal
 from soak.soaking import RACES, Soak
+from tests.end_to_end.api import Api, status
+from tests.end_to_end.definitions import definition
 
 ROUNDS = 10
 
@@ -50,3 +55,34 @@ def test_a_seed_repeats_the_plan_and_more_races_begin_with_the_same():
         assert planning.rounds(1, kind, 0, 20) != planning.rounds(2, kind, 0, 20)
     assert planning.storm(1, 0, 5, 4) == planning.storm(1, 0, 5, 4)
     assert planning.kills(1, 0, (1.0, 4.0)) == planning.kills(1, 0, (1.0, 4.0))
+
+
+def test_an_event_for_a_wait_whose_worker_died_on_writing_it_is_not_refused(
+    own_heddle, start_process, session_home, workspace, sink
+):
+    heddle = own_heddle()
+    heddle.worker.kill9()
+    variables = {"HEDDLE_HOME": str(session_home), "HEDDLE_DATABASE_URL": heddle.settings.database_url}
+    variables |= {"HEDDLE_TEMPORAL_ADDRESS": heddle.settings.temporal_address}
+    variables |= {"HEDDLE_TASK_QUEUE": heddle.settings.task_queue}
+    command = (sys.executable, "-m", "tests.faults.dying", "work")
+    dying = Process(Program("dying worker", command, session_home / "dying.log", {**os.environ, **variables}))
+    api = Api(heddle.channel, workspace)
+    id = api.start(
+        definition(
+            "start > task; task > wait; wait > end",
+            task={"task": "effect", "taskQueue": workspace},
+            wait={"type": "event.wait", "pattern": "paid"},
+        )
+    ).execution.id
+    api.await_that(id, lambda _: "wait" in api.open(id))
+
+    publish = threading.Thread(target=lambda: api.call("PublishEvent", event_id="e", name="paid", timeout=30))
+    publish.start()
+    time.sleep(0.5)  # so that the next worker finds the event's update waiting
+    start_process("work", heddle)
+    publish.join()
+
+    dying.kill9()
+    assert status(api.await_end(id, timeout=30)) == "COMPLETED"
+    assert dict(sink.effects) == {f"{id}/task/1": 1}
