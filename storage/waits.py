@@ -20,9 +20,6 @@ LEASE = 5.0
 FARTHEST = 90 * 24 * 3600.0
 """Seconds that a wait looks back at most; no event is kept longer."""
 
-TOLERANCE = 1.0
-"""Seconds by which the clocks of servers, workers and the database may differ without an early event being missed."""
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -57,20 +54,20 @@ _COLUMNS = "workspace, execution_id, step_id, visit, pattern, key_path, key_hash
 def opening(workspace: str, execution_id: str, waits: Sequence[Opened]) -> tuple[str, list[Any]]:
     """Give the part of an execution's write, if `e` has a row, that stores its new waits.
 
-    What counts is reckoned by the database's clock, which also tells when an event was published. Only the start of the
-    execution is told by another one, and counts from a little earlier.
+    What counts is reckoned by the database's clock alone, which also tells when an event was published; so the event
+    that starts an execution lies before it. A new execution cannot be seen by the statement that stores it.
     """
     part = (
         "wo AS (INSERT INTO waits (workspace, execution_id, step_id, visit, pattern, key_path, key_hash, since, "
         "check_after) SELECT %s, %s, x.step_id, x.visit, x.pattern, x.key_path, x.key_hash, "
-        "now() - make_interval(secs => coalesce(x.look_back - greatest(0, x.look_back - %s), %s + greatest(0, "
-        "extract(epoch FROM now() - (SELECT create_time FROM executions WHERE workspace = %s AND id = %s))))), "
+        "coalesce(now() - make_interval(secs => x.look_back - greatest(0, x.look_back - %s)), "
+        "(SELECT insert_time FROM executions WHERE workspace = %s AND id = %s), now()), "
         "now() + make_interval(secs => %s) FROM e, unnest(%s::text[], %s::integer[], %s::text[], %s::text[], "
         "%s::text[], %s::float8[]) AS x(step_id, visit, pattern, key_path, key_hash, look_back) "
         "ON CONFLICT (workspace, execution_id, step_id, visit) DO UPDATE SET key_path = excluded.key_path, "
         "key_hash = excluded.key_hash, check_after = excluded.check_after)"
     )
-    values: list[Any] = [workspace, execution_id, FARTHEST, TOLERANCE, workspace, execution_id, LEASE]
+    values: list[Any] = [workspace, execution_id, FARTHEST, workspace, execution_id, LEASE]
     keys = [event_key.of_wait(wait.key_path, wait.key_value) for wait in waits]
     values += [
         [wait.step_id for wait in waits],

@@ -94,7 +94,6 @@ def test_aq11_an_event_that_comes_before_the_wait_is_found(api, late):
 
 def test_aq11_an_event_from_before_the_execution_or_outside_the_look_back_does_not_count(api):
     publish(api, "before", orderId="1")
-    time.sleep(1.2)
     early = api.start(waiting(), {"orderId": "1"}).execution.id
     none = api.start(waiting("start > a; a > wait; wait > end", lookBack="PT0S"), {"orderId": "1"}).execution.id
     publish(api, "between", orderId="1")

@@ -215,6 +215,19 @@ def test_an_input_that_the_version_refuses_is_on_record(api):
     assert records(publish(api, "e1")) == [(made.id, "REFUSED", "INPUT_INVALID")]
 
 
+def test_the_event_that_starts_an_execution_is_not_what_it_waits_for(api):
+    waiting = {"type": "event.wait", "pattern": "customers.*"}
+    template = api.publish(definition("start > wait; wait > a; a > wait2; wait2 > end", wait=waiting, wait2=waiting))
+    trigger(api, template.template_id)
+
+    publish(api, "first")
+    (started,) = executions(api, template_id=template.template_id)
+
+    assert api.open(started.id) == ["wait"]
+    publish(api, "second", name="customers.changed")
+    assert api.open(started.id) == ["a"]
+
+
 def test_records_are_listed_by_event_and_by_trigger(api, template):
     first, second = trigger(api, template), trigger(api, template, enabled=False)
     publish(api, "e1")
