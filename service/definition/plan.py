@@ -37,6 +37,7 @@ class Step:
     output_schema: Json = None  # None: any output is accepted
     default_status: str | None = None  # None: the step starts running
     settings: dict[str, Json] = field(default_factory=dict)
+    is_internal: bool = False  # it only leads from one step to the next, and histories leave it out
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The history: the ledger in the words in which people speak of a workflow, WORKFLOW_STARTED, STEP_COMPLETED and so on.
 
 It is a view, entry by entry: one entry gives no event, one, or several. What only the engine cares about (tokens that
-wait at a join, data that was fetched, the start and the end as steps) gives none.
+wait at a join, data that was fetched, the start and the end as steps, steps that are marked as internal) gives none.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def role_of(plan: Plan, step_id: str) -> Role:
         return Role.STEP
     if step_id in plan.compensation:
         return Role.COMPENSATION
-    return Role.NOTHING if plan.step[step_id].type in ("start", "end") else Role.STEP
+    step = plan.step[step_id]
+    return Role.NOTHING if step.is_internal or step.type in ("start", "end") else Role.STEP
 
 
 Data = dict[str, Json]

@@ -12,6 +12,7 @@ import pytest
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from heddle.v1.history_event_pb2 import HistoryEvent
 from tests.end_to_end.api import Api, status
 from tests.end_to_end.test_tasks import working
 
@@ -22,6 +23,9 @@ TASKS = """
     inventory_reserve invoice_send payment_reminder shipment_create notify inventory_release payment_refund
     shipment_cancel
 """
+
+
+Type = HistoryEvent.Type
 
 
 class Shop:
@@ -120,6 +124,13 @@ def test_b1_and_b3_an_order_runs_to_its_end_with_types_kept(api: Api, shop):
     ]
     (found,) = api.call("ListExecutions", correlation_id="ORD-1").executions
     assert found.id == id
+    history = api.call("ListHistoryEvents", execution_id=id).events
+    assert [Type.Name(event.type) for event in history if not event.step_id] == [
+        "TYPE_WORKFLOW_STARTED", "TYPE_WORKFLOW_COMPLETED",
+    ]  # fmt: skip
+    assert list(dict.fromkeys(event.step_id for event in history if event.step_id)) == [
+        "reserve", "invoice", "wait_payment", "check_amount", "ship", "wait_delivery",
+    ]  # fmt: skip
 
 
 def test_b2_outcomes_errors_and_handlers_lead_on(api: Api, shop):

@@ -145,3 +145,14 @@ def test_b1_the_start_and_the_end_are_no_steps_of_the_history():
         "STEP_COMPLETED b",
         "WORKFLOW_COMPLETED",
     ]
+
+
+def test_steps_that_are_internal_are_left_out():
+    player = Player(a_plan("start > task; task > xs; xs > a if false, b; a > end; b > end", xs={"is_internal": True}))
+    player.answer()
+
+    told = [event.step_id for entry in player.entries for event in events(entry, role_of(player.plan, entry.step_id))]
+
+    assert "task" in told
+    assert "b" in told
+    assert "xs" not in told

@@ -164,6 +164,7 @@ def _step(node: Node, surroundings: Surroundings | None) -> Step:
         output_schema=_schema(node.data.get("outputSchema")),
         default_status=_status(node.data.get("activationPolicy", {}).get("defaultStatus")),
         settings=settings,
+        is_internal=node.data.get("internal", False),
     )
 
 

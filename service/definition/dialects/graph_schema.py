@@ -46,6 +46,11 @@ _STEP: dict[str, Json] = {
         ],
         "description": "What makes up for the step when the execution is cancelled after it has completed.",
     },
+    "internal": {
+        "type": "boolean",
+        "default": False,
+        "description": "Whether it only leads from one step to the next, so that histories leave it out.",
+    },
     "label": _TEXT,
     "ui": _UI,
 }

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from service.domain.json_text import Json
 
+INTERNAL: dict[str, Json] = {"internal": True}
+"""Marks a step of ours that only leads on."""
+
 Fields = Mapping[str, "Origin"]
 """Where parts of a native step or transition come from, by their pointers without the first slash."""
 
@@ -100,7 +103,7 @@ class Draft:
         for lead in self._leads:
             target = self._entries.get(lead.target, lead.target) if lead.target is not None else None
             if target == lead.source:
-                again = self.step(self.fresh(f"{lead.source}.again"), "data.set", lead.pointer, {})
+                again = self.step(self.fresh(f"{lead.source}.again"), "data.set", lead.pointer, INTERNAL)
                 transitions.append(_Built({"fromStepId": again, "toStepId": target}, lead.pointer))
                 target = again
             data = {"fromStepId": lead.source, "toStepId": target, **lead.data}
@@ -123,7 +126,7 @@ class Draft:
         ending = [lead for lead in self._leads if lead.target is None]
         before = end
         if len(ending) > 1:
-            before = self.step(self.fresh("end.join"), "gateway.parallel_join", "/steps", {})
+            before = self.step(self.fresh("end.join"), "gateway.parallel_join", "/steps", INTERNAL)
             self._leads.append(_Lead(before, end, "/steps", {}, {}))
         for lead in ending:
             lead.target = before

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.definition.conditions import roots
 from service.definition.conditions.roots import Scope
-from service.definition.dialects.orchestrator.draft import Origin
+from service.definition.dialects.orchestrator.draft import INTERNAL, Origin
 from service.definition.dialects.orchestrator.outline import Step, Work, incomplete
 from service.definition.dialects.orchestrator.parts import Part
 from service.definition.dialects.orchestrator.settings import Settings, asked, condition, mapped
@@ -243,7 +243,7 @@ def _split(work: Work, step: Step, id: str, choices: list[Choice], way: Way) -> 
     while choices and choices[-1].target == way.target:  # the last condition does not matter then
         choices = choices[:-1]
     pointer = step.part.pointer
-    words: Settings = {"name": step.part.text("name")} if step.part.has("name") and id == step.id else {}
+    words: Settings = INTERNAL if id != step.id else {"name": step.part.text("name")} if step.part.has("name") else {}
     if not choices:
         work.draft.step(id, "data.set", pointer, words)
         work.draft.lead(id, way.target, way.at)
@@ -253,7 +253,7 @@ def _split(work: Work, step: Step, id: str, choices: list[Choice], way: Way) -> 
         work.draft.lead(id, choice.target, choice.part.pointer, origins, condition=asked(choice.condition))
         following = way.target if number == len(choices) else work.draft.fresh(f"{step.id}.if")
         work.draft.lead(id, following, way.at, {"toStepId": Origin(way.at)}, isDefault=True)
-        id, words, pointer = following or "", {}, choice.part.pointer
+        id, words, pointer = following or "", INTERNAL, choice.part.pointer
 
 
 def _target(work: Work, step: Step, place: Place) -> str | None:

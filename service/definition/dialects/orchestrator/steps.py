@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from service.definition.conditions import roots
 from service.definition.dialects.orchestrator import listening, people, settings, tasks
-from service.definition.dialects.orchestrator.draft import Origin
+from service.definition.dialects.orchestrator.draft import INTERNAL, Origin
 from service.definition.dialects.orchestrator.following import Place, decide, follow, follow_join
 from service.definition.dialects.orchestrator.outline import UNKNOWN, Step, Work, branches_of, incomplete
 from service.definition.dialects.orchestrator.settings import Fields, Settings
@@ -91,7 +91,7 @@ def _parallel(work: Work, step: Step) -> None:
     for number, first in enumerate(branches):
         if first is not None:
             work.draft.lead(step.id, first, f"{place}/{number}")
-    join = work.draft.step(work.draft.fresh(f"{step.id}.join"), "gateway.parallel_join", step.part.pointer, {})
+    join = work.draft.step(work.draft.fresh(f"{step.id}.join"), "gateway.parallel_join", step.part.pointer, INTERNAL)
     work.joins[step.id] = join
     follow_join(work, step, join)
 
