@@ -197,6 +197,9 @@ def _step_run_message(run: StepRun, plan: Plan, task: HumanTask | None) -> StepR
         message.error.CopyFrom(_step_error_message(json.loads(run.error)))
     if (request := request_message(run, plan, task)) is not None:
         message.request.CopyFrom(request)
+    if run.status == "WAITING" and step.type == "event.wait":
+        message.event_wait.pattern = step.settings["pattern"]
+        message.event_wait.condition = step.settings.get("condition", "")
     return message
 
 

@@ -27,7 +27,7 @@ from heddle.v1 import execution_pb2 as heddle_dot_v1_dot_execution__pb2
 from heddle.v1 import human_request_pb2 as heddle_dot_v1_dot_human__request__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18heddle/v1/step_run.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19heddle/v1/execution.proto\x1a\x1dheddle/v1/human_request.proto\"\xda\x06\n\x07StepRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x0f\n\x07step_id\x18\x03 \x01(\t\x12\r\n\x05visit\x18\x04 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12)\n\x06status\x18\x06 \x01(\x0e\x32\x19.heddle.v1.StepRun.Status\x12\x11\n\tstep_type\x18\x07 \x01(\t\x12\x11\n\tstep_name\x18\x08 \x01(\t\x12\x17\n\ninput_json\x18\t \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0boutput_json\x18\n \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07outcome\x18\x0b \x01(\t\x12\'\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x18.heddle.v1.StepRun.Error\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07request\x18\x10 \x01(\x0b\x32\x17.heddle.v1.HumanRequest\x12%\n\x08\x63hildren\x18\x11 \x01(\x0b\x32\x13.heddle.v1.Children\x1aw\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x19\n\x0c\x64\x65tails_json\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x11\n\tretriable\x18\x05 \x01(\x08\x42\x0f\n\r_details_json\"\xc4\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_PENDING\x10\x01\x12\x12\n\x0eSTATUS_RUNNING\x10\x02\x12\x12\n\x0eSTATUS_WAITING\x10\x03\x12\x14\n\x10STATUS_COMPLETED\x10\x04\x12\x11\n\rSTATUS_FAILED\x10\x05\x12\x12\n\x0eSTATUS_SKIPPED\x10\x06\x12\x14\n\x10STATUS_CANCELLED\x10\x07\x12\x13\n\x0fSTATUS_DISABLED\x10\x08\x42\r\n\x0b_input_jsonB\x0e\n\x0c_output_json\"s\n\x08\x43hildren\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0f\n\x07running\x18\x02 \x01(\x05\x12\x11\n\tcompleted\x18\x03 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x05\x12$\n\nexecutions\x18\x05 \x03(\x0b\x32\x10.heddle.v1.Child\"\\\n\x05\x43hild\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x06status\x18\x03 \x01(\x0e\x32\x1b.heddle.v1.Execution.Status\x12\x0c\n\x04item\x18\x04 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18heddle/v1/step_run.proto\x12\theddle.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19heddle/v1/execution.proto\x1a\x1dheddle/v1/human_request.proto\"\x84\x07\n\x07StepRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x0f\n\x07step_id\x18\x03 \x01(\t\x12\r\n\x05visit\x18\x04 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\x05\x12)\n\x06status\x18\x06 \x01(\x0e\x32\x19.heddle.v1.StepRun.Status\x12\x11\n\tstep_type\x18\x07 \x01(\t\x12\x11\n\tstep_name\x18\x08 \x01(\t\x12\x17\n\ninput_json\x18\t \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0boutput_json\x18\n \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07outcome\x18\x0b \x01(\t\x12\'\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x18.heddle.v1.StepRun.Error\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07request\x18\x10 \x01(\x0b\x32\x17.heddle.v1.HumanRequest\x12%\n\x08\x63hildren\x18\x11 \x01(\x0b\x32\x13.heddle.v1.Children\x12(\n\nevent_wait\x18\x12 \x01(\x0b\x32\x14.heddle.v1.EventWait\x1aw\n\x05\x45rror\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x19\n\x0c\x64\x65tails_json\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x11\n\tretriable\x18\x05 \x01(\x08\x42\x0f\n\r_details_json\"\xc4\x01\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_PENDING\x10\x01\x12\x12\n\x0eSTATUS_RUNNING\x10\x02\x12\x12\n\x0eSTATUS_WAITING\x10\x03\x12\x14\n\x10STATUS_COMPLETED\x10\x04\x12\x11\n\rSTATUS_FAILED\x10\x05\x12\x12\n\x0eSTATUS_SKIPPED\x10\x06\x12\x14\n\x10STATUS_CANCELLED\x10\x07\x12\x13\n\x0fSTATUS_DISABLED\x10\x08\x42\r\n\x0b_input_jsonB\x0e\n\x0c_output_json\"/\n\tEventWait\x12\x0f\n\x07pattern\x18\x01 \x01(\t\x12\x11\n\tcondition\x18\x02 \x01(\t\"s\n\x08\x43hildren\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0f\n\x07running\x18\x02 \x01(\x05\x12\x11\n\tcompleted\x18\x03 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x05\x12$\n\nexecutions\x18\x05 \x03(\x0b\x32\x10.heddle.v1.Child\"\\\n\x05\x43hild\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x06status\x18\x03 \x01(\x0e\x32\x1b.heddle.v1.Execution.Status\x12\x0c\n\x04item\x18\x04 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,13 +35,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'heddle.v1.step_run_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STEPRUN']._serialized_start=131
-  _globals['_STEPRUN']._serialized_end=989
-  _globals['_STEPRUN_ERROR']._serialized_start=640
-  _globals['_STEPRUN_ERROR']._serialized_end=759
-  _globals['_STEPRUN_STATUS']._serialized_start=762
-  _globals['_STEPRUN_STATUS']._serialized_end=958
-  _globals['_CHILDREN']._serialized_start=991
-  _globals['_CHILDREN']._serialized_end=1106
-  _globals['_CHILD']._serialized_start=1108
-  _globals['_CHILD']._serialized_end=1200
+  _globals['_STEPRUN']._serialized_end=1031
+  _globals['_STEPRUN_ERROR']._serialized_start=682
+  _globals['_STEPRUN_ERROR']._serialized_end=801
+  _globals['_STEPRUN_STATUS']._serialized_start=804
+  _globals['_STEPRUN_STATUS']._serialized_end=1000
+  _globals['_EVENTWAIT']._serialized_start=1033
+  _globals['_EVENTWAIT']._serialized_end=1080
+  _globals['_CHILDREN']._serialized_start=1082
+  _globals['_CHILDREN']._serialized_end=1197
+  _globals['_CHILD']._serialized_start=1199
+  _globals['_CHILD']._serialized_end=1291
 # @@protoc_insertion_point(module_scope)

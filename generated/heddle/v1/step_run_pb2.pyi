@@ -132,6 +132,7 @@ class StepRun(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     CHILDREN_FIELD_NUMBER: _builtins.int
+    EVENT_WAIT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"<execution id>/<step id>/<visit>"."""
     execution_id: _builtins.str
@@ -178,6 +179,10 @@ class StepRun(_message.Message):
     def children(self) -> Global___Children:
         """The child executions that it started; absent unless its step starts any."""
 
+    @_builtins.property
+    def event_wait(self) -> Global___EventWait:
+        """The events that it waits for, since `update_time`; absent unless it is an `event.wait` step that is WAITING."""
+
     def __init__(
         self,
         *,
@@ -198,10 +203,11 @@ class StepRun(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         request: _human_request_pb2.HumanRequest | None = ...,
         children: Global___Children | None = ...,
+        event_wait: Global___EventWait | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "children", b"children", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "input_json", b"input_json", "output_json", b"output_json", "request", b"request", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "children", b"children", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "event_wait", b"event_wait", "input_json", b"input_json", "output_json", b"output_json", "request", b"request", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "attempt", b"attempt", "children", b"children", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "execution_id", b"execution_id", "id", b"id", "input_json", b"input_json", "outcome", b"outcome", "output_json", b"output_json", "request", b"request", "status", b"status", "step_id", b"step_id", "step_name", b"step_name", "step_type", b"step_type", "update_time", b"update_time", "visit", b"visit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_json", b"_input_json", "_output_json", b"_output_json", "attempt", b"attempt", "children", b"children", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "event_wait", b"event_wait", "execution_id", b"execution_id", "id", b"id", "input_json", b"input_json", "outcome", b"outcome", "output_json", b"output_json", "request", b"request", "status", b"status", "step_id", b"step_id", "step_name", b"step_name", "step_type", b"step_type", "update_time", b"update_time", "visit", b"visit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input_json: _TypeAlias = _typing.Literal["input_json"]  # noqa: Y015
     _WhichOneofArgType__input_json: _TypeAlias = _typing.Literal["_input_json", b"_input_json"]  # noqa: Y015
@@ -213,6 +219,32 @@ class StepRun(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__output_json) -> _WhichOneofReturnType__output_json | None: ...
 
 Global___StepRun: _TypeAlias = StepRun  # noqa: Y015
+
+@_typing.final
+class EventWait(_message.Message):
+    """What a step run waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATTERN_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    pattern: _builtins.str
+    """The names of the events, with * for segments."""
+    condition: _builtins.str
+    """What must be true of an event, in JSONata over `__event__` and the execution's data; empty: any of the pattern will do."""
+    def __init__(
+        self,
+        *,
+        pattern: _builtins.str = ...,
+        condition: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "pattern", b"pattern"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventWait: _TypeAlias = EventWait  # noqa: Y015
 
 @_typing.final
 class Children(_message.Message):
