@@ -105,6 +105,7 @@ def _task_row(run: StepRunChange, change: TaskChange) -> TaskRow:
         visit=run.visit,
         status=change.status,
         opens=change.settled is not None,
+        again=change.again,
         title=settled.get("title", ""),
         assignee=settled.get("assignee", ""),
         roles=settled.get("roles", []),

@@ -259,13 +259,14 @@ def _change(workspace: str, task: HumanTask, change: _Change, action: Action) ->
 
 
 def actions(workspace: str, task: HumanTask, *, after: int, limit: int) -> list[Action]:
-    """List what was done with a task, in order, from behind an action's number."""
+    """List what was done with a task, in order, from behind an action's number; the first is that it opened."""
+    first = [Action("OPENED", "", "", "", task.create_time, 1)] if after < 1 else []
     rows = query(
         "SELECT action, actor, detail, note, time, number FROM human_task_actions t "
         f"WHERE {_PLACE} AND t.number > %s ORDER BY t.number LIMIT %s",
         (workspace, task.execution_id, task.step_id, task.visit, after, limit),
     )
-    return [Action(*row) for row in rows]
+    return [*first, *(Action(*row) for row in rows)][:limit]
 
 
 def _task(row: Any) -> HumanTask:

@@ -9,12 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """What a write says of one human task; times are ISO 8601. One that it does not open gets a new status alone."""
+    """What a write says of one human task; times are ISO 8601.
+
+    One that it does not open gets a new status alone; one that it opens `again` may have been open before.
+    """
 
     step_id: str
     visit: int
     status: str
     opens: bool
+    again: bool
     title: str
     assignee: str
     roles: list[str]
@@ -36,8 +40,11 @@ def written(workspace: str, execution_id: str, tasks: Sequence[TaskRow]) -> tupl
     opened = [task for task in tasks if task.opens]
     closed = [task for task in tasks if not task.opens]
     if opened:
-        parts += [_OPEN.format(rows=_rows(_OPENED, opened)), _ACTION.format(name="ha", source="h")]
-        values += [*place, *(value for task in opened for value in _open_values(task)), *place]
+        parts.append(_OPEN.format(rows=_rows(_OPENED, opened)))
+        values += [*place, *(value for task in opened for value in _open_values(task))]
+        if any(task.again or task.status != "OPEN" for task in opened):
+            parts.append(_ACTION.format(name="ha", source="h WHERE revision > 1"))
+            values += place
         audience = [(kind, name, task) for task in opened for kind, name in _audience(task)]
         if audience:
             parts.append(_AUDIENCE.format(rows=_rows(_NAMED, audience)))
@@ -63,11 +70,14 @@ _OPENED = (
 _NAMED = "(%s::text, %s::int, %s::text, %s::text, %s::boolean, %s::text)"
 _CLOSED = "(%s::text, %s::int, %s::text, %s::text, %s::timestamptz, %s::timestamptz)"
 
-# One that opens again after it was switched off keeps who has claimed it.
+# That a task opened first is told by its own row; every later action has one of its own. A task that opens again after
+# it was switched off keeps who has claimed it.
 _OPEN = (
     "h AS (INSERT INTO human_tasks AS old (workspace, execution_id, template_id, version_id, step_id, visit, title, "
-    "assignee, roles, groups, priority, status, due_time, completed_by, position, create_time, update_time, end_time) "
-    "SELECT %s, %s, e.template_id, e.version_id, new.* FROM (VALUES {rows}) AS new, e "
+    "assignee, roles, groups, priority, status, due_time, completed_by, position, create_time, update_time, end_time, "
+    "revision) SELECT %s, %s, e.template_id, e.version_id, new.*, CASE new.status WHEN 'OPEN' THEN 1 ELSE 2 END "
+    "FROM (VALUES {rows}) AS new(step_id, visit, title, assignee, roles, groups, priority, status, due_time, "
+    "completed_by, position, create_time, update_time, end_time), e "
     "ON CONFLICT (workspace, execution_id, step_id, visit) DO UPDATE SET title = excluded.title, "
     "assignee = excluded.assignee, roles = excluded.roles, groups = excluded.groups, priority = excluded.priority, "
     "status = CASE WHEN excluded.status = 'OPEN' AND old.claimed_by <> '' THEN 'CLAIMED' ELSE excluded.status END, "

@@ -78,5 +78,5 @@ def test_a_start_that_temporal_refuses_for_good_has_failed_to_start(
     assert "Temporal refuses the start" in error["message"]
     assert execution.end_time is not None
     assert query("SELECT status FROM human_tasks") == [("WITHDRAWN",)]
-    assert query("SELECT action FROM human_task_actions ORDER BY number") == [("OPENED",), ("WITHDRAWN",)]
+    assert query("SELECT action FROM human_task_actions ORDER BY number") == [("WITHDRAWN",)]
     assert Launcher(gateway).sweep() == 0

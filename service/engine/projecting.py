@@ -51,6 +51,7 @@ class TaskChange:
     status: str
     settled: dict[str, Json] | None = None  # see `entries.py`, with its title; None: it was open before
     completed_by: str = ""
+    again: bool = False  # it may have been open before
 
 
 @dataclass(slots=True)
@@ -124,7 +125,8 @@ def _project_task(projection: Projection, entry: Entry) -> None:
     data = entry.data
     if task := data.get("task"):
         title = (data.get("input") or {}).get("title")
-        projection.tasks[name] = TaskChange("OPEN", {**task, "title": title} if title else task)
+        settled = {**task, "title": title} if title else task
+        projection.tasks[name] = TaskChange("OPEN", settled, again=entry.type != "STEP_STARTED")
     elif status := data.get("ends_task"):
         change = projection.tasks.setdefault(name, TaskChange(status))
         change.status = status

@@ -273,7 +273,7 @@ def test_actions_are_listed_in_pages(api):
 
 
 def test_an_action_never_changes(api):
-    open_task(api)
+    claim(api, open_task(api))
 
     with pytest.raises(Exception, match="violated"):
         query("UPDATE human_task_actions SET actor = 'x' WHERE workspace = %s", (api.workspace,))
