@@ -13,15 +13,18 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from heddle.v1.history_event_pb2 import HistoryEvent
-from tests.end_to_end.api import Api, status
+from tests.end_to_end.api import Api, refused, status
 from tests.end_to_end.test_tasks import working
 
-ORDER = json.loads((Path(__file__).parent.parent / "definition/orchestrator_definitions/order.json").read_text())
+DEFINITIONS = Path(__file__).parent.parent / "definition/orchestrator_definitions"
+ORDER = json.loads((DEFINITIONS / "order.json").read_text())
+LOAN = json.loads((DEFINITIONS / "loan.json").read_text())
 INPUT = {"orderId": "ORD-1", "totalAmount": 99.99, "items": [{"sku": "a", "n": 2}, {"sku": "b", "n": 1}]}
 QUICK = {"maxAttempts": 3, "initialInterval": 20, "backoffMultiplier": 2}
 TASKS = """
     inventory_reserve invoice_send payment_reminder shipment_create notify inventory_release payment_refund
-    shipment_cancel
+    shipment_cancel credit_check identity_check make_offer pay_out withdraw_offer recall note reject report remind
+    ask_for_documents
 """
 
 
@@ -65,7 +68,7 @@ def shop(api: Api, temporal_address, workspace):
         yield shop
 
 
-def start(api: Api, definition, **fields):
+def start(api: Api, definition, input=INPUT, **fields):
     template = api.call("CreateTemplate", name="Order", key=f"order-{secrets.token_hex(4)}").template
     document = json.dumps(definition)
     version = api.call(
@@ -75,7 +78,7 @@ def start(api: Api, definition, **fields):
     version = api.call("PublishVersion", version_id=version.id).version
     assert version.definition_json == document
     return api.call(
-        "StartExecution", version_id=version.id, input_json=json.dumps(INPUT), correlation_id="ORD-1", **fields
+        "StartExecution", version_id=version.id, input_json=json.dumps(input), correlation_id="ORD-1", **fields
     ).execution.id
 
 
@@ -223,3 +226,23 @@ def test_b5_and_aq18_the_triggers_of_a_definition_start_it(api: Api, shop):
     opened(api, execution.id, "wait_payment")
     publish(api, "k2", "carts.dropped", id="ORD-8", total=0)
     assert api.await_end(execution.id).cancellation.reason == "Dropped"
+
+
+def test_aq2_people_decide_by_outcomes_and_branches_run_at_once(api: Api, shop):
+    shop.told["credit_check"] = [{"score": 400}]
+    shop.told["make_offer"] = [{"needsSignature": False, "amount": 5}]
+    id = start(api, LOAN, {"applicationId": "A-1", "amount": 5})
+    opened(api, id, "credit_manual")
+    api.complete(id, "credit_manual")
+    opened(api, id, "review")
+
+    with refused("INVALID_ARGUMENT", "OUTCOME_NOT_ALLOWED"):
+        api.complete(id, "review", {"remark": "?"}, outcome="MAYBE")
+    with refused("INVALID_ARGUMENT", "OUTPUT_INVALID"):
+        api.complete(id, "review", {}, outcome="APPROVED")
+    api.complete(id, "review", {"remark": "fine", "rate": 4.5}, outcome="APPROVED")
+
+    assert status(api.await_end(id)) == "COMPLETED"
+    assert set(shop.names()[:2]) == {"credit_check", "identity_check"}
+    assert shop.names()[2:] == ["make_offer", "pay_out"]
+    assert dict(shop.got)["make_offer"] == {"rate": 4.5, "amount": 5}
