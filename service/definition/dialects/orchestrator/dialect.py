@@ -1,4 +1,4 @@
-"""The dialect of system B: steps that name what follows them, with expressions in its own language.
+"""The dialect of a workflow orchestrator: steps that name what follows them, with expressions of its own.
 
 A definition is translated to a native one, which is checked and compiled as any other; what the checks find is told at
 the places of the author's own document.
