@@ -37,7 +37,7 @@ def _add(status, numbers):
     )
 
 
-def _scanned(monkeypatch, call):
+def _scanned(monkeypatch, call, module=executions):
     """Give the indexes that the statement of a call reads, each with the pages that it looks at."""
     plans = []
 
@@ -46,7 +46,7 @@ def _scanned(monkeypatch, call):
         return []
 
     with monkeypatch.context() as patched:
-        patched.setattr(executions, "query", explained)
+        patched.setattr(module, "query", explained)
         call()
     return [
         (node.get("Index Name"), node["Shared Hit Blocks"] + node["Shared Read Blocks"])
@@ -79,7 +79,7 @@ ONE = {
 @pytest.mark.parametrize("name", ONE)
 def test_an_execution_is_found_among_many_that_wait(launches, monkeypatch, name):
     scanned = _scanned(monkeypatch, ONE[name])
-    assert sum(pages for _, pages in scanned) <= 6, scanned
+    assert sum(pages for index, pages in scanned if not (index or "").startswith("human_task")) <= 6, scanned
 
 
 def test_those_that_are_due_are_found_by_their_time(launches, monkeypatch):
