@@ -37,6 +37,12 @@ AT_ONCE = 8
 LATER = (0.5, 1.0, 2.0, 5.0, 15.0)
 """Seconds between the attempts to bring one; the last one repeats."""
 
+SOON = 1.0
+"""Seconds in which a signal's effect is to be seen."""
+
+PAUSES = (0.006, 0.004, 0.005, 0.008, 0.012, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3)
+"""Seconds between the looks for it."""
+
 LOOKED_AT = 50
 """Events that a look back fetches at a time."""
 
@@ -65,6 +71,8 @@ class Deliverer:
             execution = executions.get(delivery.workspace, delivery.execution_id)
         if event is None or execution is None:
             return False  # the delivery has gone with them
+        if delivery.is_keyed and execution.status == "STARTED" and self._told(delivery, event, execution, seconds):
+            return False  # the worker has seen to new waits
         try:
             waits_are_new = self._bring(delivery, event, execution, seconds)
             with connection():
@@ -134,6 +142,26 @@ class Deliverer:
     def _in_time(self, delivery: Delivery, limit: float) -> None:
         if (left := limit - time.monotonic()) > 0:
             self.deliver(delivery, left)
+
+    def _told(self, delivery: Delivery, event: Event, execution: Execution, seconds: float) -> bool:
+        """Bring an event that is surely the one waited for by a signal, which costs Temporal and the worker half.
+
+        False when the effect cannot be read soon: then it is brought again, and the answer tells why.
+        """
+        try:
+            self.gateway.tell(execution.workflow_id, encode(_word(delivery, event)))
+        except (WorkflowEnded, TemporalAway):
+            return False
+        limit = time.monotonic() + min(seconds, SOON)
+        for pause in PAUSES:
+            if time.monotonic() + pause > limit:
+                return False
+            time.sleep(pause)
+            with connection():
+                stored = deliveries.get(delivery)
+            if stored is None or stored.status == "CONSUMED":
+                return True
+        return False
 
     def _bring(self, delivery: Delivery, event: Event, execution: Execution, seconds: float) -> bool:
         word = _word(delivery, event)

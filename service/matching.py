@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from service.definition.expressions import UNDEFINED, ExpressionError, evaluate
@@ -57,7 +58,8 @@ def _pair(event: Event, keys: Sequence[tuple[str, str]], lease: float) -> list[D
     for pattern, path in keys:
         hash = _key(seen, path, event.publish_time) if path else ""
         if hash is not None:
-            made += deliveries.match(event, (pattern, path, hash), lease)
+            found = deliveries.match(event, (pattern, path, hash), lease)
+            made += [replace(delivery, is_keyed=True) for delivery in found] if path else found
     return made
 
 

@@ -15,7 +15,7 @@ from service.domain.event import Event
 from storage.database import query
 from storage.waits import Wait
 
-_NAMES = [field.name for field in fields(Delivery)]
+_NAMES = [field.name for field in fields(Delivery) if field.name != "is_keyed"]
 COLUMNS = ", ".join(_NAMES)
 
 CHUNK = 200

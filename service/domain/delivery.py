@@ -24,6 +24,7 @@ class Delivery:
     attempts: int
     create_time: datetime
     update_time: datetime
+    is_keyed: bool = False  # the event has the value that the wait goes by, so its condition is most likely true
 
     def update_id(self, execution: Execution) -> str:
         """Name the observation that brings it, so that it is taken in once."""

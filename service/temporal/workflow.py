@@ -25,6 +25,7 @@ from service.engine.observations import (
     Cancelled,
     ChildrenStarted,
     DataFetched,
+    EventDelivered,
     Observation,
     OutputsCollected,
     Proceeded,
@@ -224,8 +225,11 @@ class ExecutionWorkflow:
 
     def _hear(self, document: dict[str, Any]) -> None:
         """Take in what somebody told who does not wait to hear that it does not fit."""
+        observation = decode(document)
         with suppress(Refused):
-            self._take_in(decode(document))
+            self._take_in(observation)
+        if isinstance(observation, EventDelivered):
+            self._overdue = bool(self._unwritten)  # whoever published the event looks for what came of it
 
     def _is_awake(self) -> bool:
         return self._broken is not None or may_proceed(self._state) or self._must_write() or self._may_continue_as_new()
