@@ -58,16 +58,19 @@ class Deliverer:
     settle: Callable[[Execution, Recorded, float], None]
     cancel_unlaunched: Callable[[Execution, Cancelled], bool]
 
-    def deliver(self, delivery: Delivery, seconds: float) -> None:
+    def deliver(self, delivery: Delivery, seconds: float, event: Event | None = None) -> None:
         """Bring one event to one execution, record what came of it, and see to the waits that this opens."""
         limit = time.monotonic() + seconds
-        if self._deliver(delivery, seconds):
+        if self._deliver(delivery, seconds, event):
             self.look_back(delivery.workspace, delivery.execution_id, limit - time.monotonic())
 
-    def _deliver(self, delivery: Delivery, seconds: float) -> bool:
-        """Likewise, without looking at new waits; tells whether there are some."""
+    def _deliver(self, delivery: Delivery, seconds: float, known: Event | None = None) -> bool:
+        """Likewise, without looking at new waits; tells whether there are some.
+
+        Who knows the event has just made the delivery, and nobody has brought it before.
+        """
         with connection():
-            event = events.find(delivery.workspace, delivery.event_id)
+            event = known or events.find(delivery.workspace, delivery.event_id)
             execution = executions.get(delivery.workspace, delivery.execution_id)
         if event is None or execution is None:
             return False  # the delivery has gone with them
@@ -75,8 +78,9 @@ class Deliverer:
             return False  # the worker has seen to new waits
         try:
             waits_are_new = self._bring(delivery, event, execution, seconds)
-            with connection():
-                deliveries.consume(delivery)  # the ledger's write has done so, but for what was taken in before
+            if known is None:
+                with connection():
+                    deliveries.consume(delivery)  # the ledger's write has done so, but for what was taken in before
             return waits_are_new
         except Refused as refused:
             with connection():
@@ -87,14 +91,14 @@ class Deliverer:
             _later(delivery, f"{away}")
         return False
 
-    def deliver_all(self, due: Sequence[Delivery], seconds: float) -> None:
-        """Bring several, as far as the time goes."""
+    def deliver_all(self, due: Sequence[Delivery], seconds: float, event: Event | None = None) -> None:
+        """Bring several, as far as the time goes; `event` is that of all of them, where it is known."""
         if len(due) == 1:
-            self.deliver(due[0], seconds)
+            self.deliver(due[0], seconds, event)
         elif due:
             limit = time.monotonic() + seconds
             with ThreadPoolExecutor(min(AT_ONCE, len(due)), "deliver") as pool:
-                list(pool.map(lambda one: self._in_time(one, limit), due))
+                list(pool.map(lambda one: self._in_time(one, limit, event), due))
 
     def look_back(self, workspace: str, execution_id: str, seconds: float) -> None:
         """Bring an execution the events that came before its newest waits, as far as the time goes."""
@@ -139,9 +143,9 @@ class Deliverer:
         self.deliver_all(due, LEASE)
         return len(due)
 
-    def _in_time(self, delivery: Delivery, limit: float) -> None:
+    def _in_time(self, delivery: Delivery, limit: float, event: Event | None) -> None:
         if (left := limit - time.monotonic()) > 0:
-            self.deliver(delivery, left)
+            self.deliver(delivery, left, event)
 
     def _told(self, delivery: Delivery, event: Event, execution: Execution, seconds: float) -> bool:
         """Bring an event that is surely the one waited for by a signal, which costs Temporal and the worker half.

@@ -9,7 +9,7 @@ from service.domain.errors import AlreadyExists, Invalid
 from service.domain.event import Event
 from service.domain.fields import shown
 from storage import event_definitions, events, requests
-from storage.database import connection, refusing
+from storage.database import Violation, connection
 
 LEASE = 10.0
 """Seconds in which whoever stored an event must have found what it concerns; after that any server may."""
@@ -22,21 +22,25 @@ def publish(event: Event, request: tuple[str, str]) -> tuple[Event, bool]:
     of another one, or the request's that of another request.
     """
     with connection():
-        reused = AlreadyExists(
-            "REQUEST_ID_REUSED",
-            f"request_id {shown(request[0])} was used before for another request",
-            request_id=request[0],
-        )
+        refusal = _refusal(event)
+        try:
+            new = events.add(event, request, LEASE) if refusal is None else None
+        except Violation as violation:
+            if violation.constraint != "requests_pkey":
+                raise
+            new = None
+        if new is not None:
+            return new, True
         earlier = requests.find(event.workspace, request[0])
         if earlier is not None and (earlier.method, earlier.digest) != ("PublishEvent", request[1]):
-            raise reused
-        stored = events.find(event.workspace, event.event_id) or None
-        if stored is None:
-            _check_payload(event)
-            with refusing(requests_pkey=reused):
-                if (new := events.add(event, request, LEASE)) is not None:
-                    return new, True
-            stored = events.get(event.workspace, event.event_id)
+            raise AlreadyExists(
+                "REQUEST_ID_REUSED",
+                f"request_id {shown(request[0])} was used before for another request",
+                request_id=request[0],
+            )
+        stored = events.find(event.workspace, event.event_id)
+    if stored is None:
+        raise refusal or events.missing(event.event_id)
     if stored.digest != event.digest:
         raise AlreadyExists(
             "EVENT_ID_REUSED",
@@ -46,13 +50,14 @@ def publish(event: Event, request: tuple[str, str]) -> tuple[Event, bool]:
     return stored, False
 
 
-def _check_payload(event: Event) -> None:
+def _refusal(event: Event) -> Invalid | None:
+    """Say why the definition of its name refuses an event that was not published before; None when it does not."""
     definition = event_definitions.by_name(event.workspace, event.name)
     if definition is None or not definition.payload_schema:
-        return
+        return None
     if found := violations(json.loads(definition.payload_schema), json.loads(event.payload)):
         first = found[0]
-        raise Invalid(
+        return Invalid(
             "EVENT_PAYLOAD_INVALID",
             f"the payload does not match the definition of {event.name} events: {first.message} "
             f"(at {first.pointer or '/'})",
@@ -60,3 +65,4 @@ def _check_payload(event: Event) -> None:
             violations=[f"{one.pointer or '/'}: {one.message}" for one in found],
             name=event.name,
         )
+    return None

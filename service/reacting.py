@@ -25,14 +25,23 @@ EXPIRED = 500
 
 
 @dataclass(frozen=True, slots=True)
+class Reaction:
+    """What events set going: deliveries to be brought, whether triggers were asked, and whether all have decided."""
+
+    deliveries: list[Delivery]
+    asked: bool
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reactor:
     """Does what events ask for."""
 
     deliverer: Deliverer
     starter: Starter
 
-    def react(self, found: Sequence[Event]) -> list[Delivery]:
-        """Find whom events concern and let triggers act; gives the deliveries to be brought, within `LEASE` seconds.
+    def react(self, found: Sequence[Event]) -> Reaction:
+        """Find whom events concern and let triggers act; the deliveries are to be brought within `LEASE` seconds.
 
         An event for which a trigger could not decide yet is left to a sweep.
         """
@@ -47,14 +56,14 @@ class Reactor:
                 undecided.add((event.workspace, event.event_id))
         with connection():
             events.matched([event for event in found if (event.workspace, event.event_id) not in undecided])
-        return due
+        return Reaction(due, bool([one for _, _, asked in concerned for one in asked]), not undecided)
 
     def sweep(self) -> int:
         """React to events whose publishers did not come to it, and to Heddle's own; gives how many were due."""
         with connection():
             due = events.claim(AT_A_TIME, LEASE)
         if due:
-            self.deliverer.deliver_all(self.react(due), LEASE)
+            self.deliverer.deliver_all(self.react(due).deliveries, LEASE)
         return len(due)
 
     def expire(self) -> int:

@@ -73,8 +73,13 @@ def get(workspace: str, event_id: str) -> Event:
     """Get an event."""
     event = find(workspace, event_id)
     if event is None:
-        raise NotFound("EVENT_NOT_FOUND", f"event {shown(event_id)} does not exist, or has expired", event_id=event_id)
+        raise missing(event_id)
     return event
+
+
+def missing(event_id: str) -> NotFound:
+    """Say that there is no such event."""
+    return NotFound("EVENT_NOT_FOUND", f"event {shown(event_id)} does not exist, or has expired", event_id=event_id)
 
 
 def page(workspace: str, *, pattern: str, after: str, limit: int, in_order: bool) -> Found:

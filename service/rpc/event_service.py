@@ -43,10 +43,13 @@ class EventService(EventServiceServicer):
     def PublishEvent(self, request: pb.PublishEventRequest, call: Call) -> pb.PublishEventResponse:
         source = fields.request_id(request.request_id), digest_of(request)
         event, is_new = publishing.publish(_event(request, call), source)
-        if is_new:
-            due = self._reactor.react([event])
-            self._reactor.deliverer.deliver_all(due, seconds_left(call))
-        return _answer(event, call)
+        if not is_new:
+            return _answer(event, call)
+        reaction = self._reactor.react([event])
+        self._reactor.deliverer.deliver_all(reaction.deliveries, seconds_left(call), event)
+        if reaction.deliveries or reaction.asked:
+            return _answer(event, call)
+        return pb.PublishEventResponse(event=event_message(event), complete=reaction.is_complete)
 
     @rpc
     def GetEvent(self, request: pb.GetEventRequest, call: Call) -> pb.GetEventResponse:
