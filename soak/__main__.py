@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +20,9 @@ from soak.herd import Herd
 from soak.journal import Journal
 from soak.planting import BUGS
 from soak.soaking import NAMES, RACES, Soak
+
+NOTES = Path(".heddle/soak")
+"""Where it notes what clients do, and the servers and workers what they do."""
 
 SHOWN = 20
 """Findings of each kind that are printed; the count has them all."""
@@ -53,7 +56,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--waits", type=int, default=20, help="executions that wait for each of them (20)")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds in which all must come to rest (60)")
     parser.add_argument("--only", action="append", choices=NAMES, help="only this part; may be given again")
-    parser.add_argument("--journal", type=Path, default=None, help="where it notes what clients do (.heddle/soak/)")
     parser.add_argument("--planted", action="store_true", help="plant bugs instead, and see each caught")
     parser.add_argument("--bug", action="append", choices=list(BUGS), help="plant only this one; may be given again")
     return parser.parse_args()
@@ -61,30 +63,32 @@ def _arguments() -> argparse.Namespace:
 
 def _soak(servers: Ground, arguments: argparse.Namespace) -> int:
     began = time.monotonic()
-    journal = arguments.journal or Path(".heddle/soak") / f"{arguments.seed}.jsonl"
-    with herd(servers, "soak") as (running, database):
-        soak = Soak(running, database, servers.temporal, Journal(journal), arguments.seed, arguments.patience, say=_say)
+    home = NOTES / str(arguments.seed)
+    with herd(servers, "soak", home) as (running, database):
+        journal = Journal(home / "journal.jsonl")
+        soak = Soak(running, database, servers.temporal, journal, arguments.seed, arguments.patience, say=_say)
         for name in arguments.only or NAMES:
             if name in RACES:
                 soak.race(name, arguments.races)
             else:
                 soak.storm(arguments.events, arguments.waits)
         soak.close()
-    _say(f"\n{time.monotonic() - began:.0f} s; the journal is {journal}")
+    _say(f"\n{time.monotonic() - began:.0f} s; journal and logs are in {home}")
     return _report(soak.findings, soak.is_void, arguments.seed)
 
 
 @contextmanager
-def herd(servers: Ground, name: str, planted: str = "") -> Iterator[tuple[Herd, str]]:
-    """Start two servers and two workers on a database of their own; gives them and its url."""
+def herd(servers: Ground, name: str, home: Path, planted: str = "") -> Iterator[tuple[Herd, str]]:
+    """Start two servers and two workers that log to a folder, on a database of their own; gives them and its url."""
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
     database = servers.database(name.replace("-", "_"))
-    with tempfile.TemporaryDirectory(prefix="heddle-soak-") as folder:
-        running = Herd(Path(folder), database, servers.temporal, queue=name, planted=planted)
-        try:
-            running.start()
-            yield running, database
-        finally:
-            running.end()
+    running = Herd(home.absolute(), database, servers.temporal, queue=name, planted=planted)
+    try:
+        running.start()
+        yield running, database
+    finally:
+        running.end()
 
 
 def _report(findings: Findings, is_void: list[str], seed: int) -> int:

@@ -13,7 +13,6 @@ class Journal:
     """Lines of JSON in a file, and the same in memory for the count."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.calls: list[dict[str, Any]] = []
         self._file = path.open("w")

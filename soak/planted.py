@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from bench.ground import Ground
-from soak.__main__ import herd
+from soak.__main__ import NOTES, herd
 from soak.journal import Journal
 from soak.planting import BUGS
 from soak.soaking import RACES, Soak
@@ -18,7 +17,7 @@ WITHIN = 60.0
 ROUNDS = 120
 """Races that are run before each count."""
 
-STORM = (40, 8)
+STORM = (20, 5)
 """Events and waits likewise."""
 
 PATIENCE = 15.0
@@ -39,12 +38,13 @@ def _catch(ground: Ground, seed: int, name: str) -> bool:
     """Plant a bug and look for it; without one, nothing may be found. Gives whether it came out as it should."""
     parts = BUGS[name].found_by if name else (*RACES, "storm")
     label = name or "nothing"
-    with herd(ground, f"planted-{label}", name) as (running, database):
+    home = NOTES / f"{seed}-{label}"
+    with herd(ground, f"planted-{label}", home, name) as (running, database):
         soak = Soak(
             running,
             database,
             ground.temporal,
-            Journal(Path(".heddle/soak") / f"{seed}-{label}.jsonl"),
+            Journal(home / "journal.jsonl"),
             seed,
             PATIENCE,
             PAUSES,
