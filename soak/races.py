@@ -150,7 +150,7 @@ class Races:
                 )
 
 
-def storm(clients: Clients, deeds: Sequence[Deed], findings: Findings, *, lanes: int = 12) -> None:
+def storm(clients: Clients, deeds: Sequence[Deed], findings: Findings, *, lanes: int = 32) -> None:
     """Start executions and publish their events as planned; every call is made until it is answered."""
 
     def do(deed: Deed) -> None:

@@ -31,7 +31,7 @@ class Soak:
     journal: Journal
     seed: int
     patience: float = 60.0  # seconds that everything is given to come to rest
-    pauses: tuple[float, float] = (1.0, 4.0)  # between two kills
+    pauses: tuple[float, float] = (3.0, 9.0)  # between two kills
     say: Callable[[str], None] = print
     findings: Findings = field(default_factory=Findings)
     is_void: list[str] = field(default_factory=list)  # why what was run shows nothing
