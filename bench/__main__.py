@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from bench import batches, counts, events, inline, printing, reads, simulation, starts, tasks
+from bench import batches, counts, events, inline, orders, printing, reads, simulation, starts, tasks
 from bench.ground import Ground, ground
 from bench.measuring import Comparison
 from bench.profiling import profile
@@ -26,6 +26,7 @@ CONTESTS: dict[str, Callable[[Stage], list[Comparison]]] = {
     "inline": inline.measure,
     "reads": reads.measure,
     "events": events.measure,
+    "orders": orders.measure,
 }
 NAMES = [*CONTESTS, "batches", "counts", "simulation"]
 

@@ -87,5 +87,24 @@ ONE_TASK = _line("One task", [_task("task1")])
 TWO_TASKS = _line("Two tasks", [_task("task1"), _task("task2")]) | {
     "outputExpression": "{% __steps__.task2.outputData %}"
 }
+ORDER: dict[str, Any] = {
+    "id": "order-processing",
+    "name": "Order processing",
+    "inputSchema": {"type": "object", "required": ["orderId"]},
+    "steps": [
+        {
+            "stepId": step,
+            "type": "TASK",
+            "taskId": TASK,
+            "input": {"orderId": "${workflow.input.orderId}", "amount": "${workflow.input.totalAmount}"},
+            "retryPolicy": {"maxAttempts": 3, "initialInterval": 1000, "backoffMultiplier": 2},
+            "transitions": {"default": following} if following else {},
+        }
+        for step, following in itertools.pairwise(
+            ["validate_order", "process_payment", "ship_order", "notify_success", None]
+        )
+    ],
+}
+"""Four tasks in a row, in the dialect `orchestrator`."""
 FIVE_TASKS = _line("Five tasks", [_task(f"task{number}") for number in range(1, 6)])
 INLINE = _choices("Five inline steps", 3)

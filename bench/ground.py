@@ -15,7 +15,9 @@ from typing import Any
 import grpc
 
 from bench.loads import METADATA
-from heddle.v1 import template_service_pb2, version_service_pb2
+from heddle.v1 import task_definition_service_pb2, template_service_pb2, version_service_pb2
+from heddle.v1.task_definition_pb2 import TaskDefinition
+from heddle.v1.task_definition_service_pb2_grpc import TaskDefinitionServiceStub
 from heddle.v1.template_service_pb2_grpc import TemplateServiceStub
 from heddle.v1.version_service_pb2_grpc import VersionServiceStub
 from service.embedded import health, heddle, ports, postgres, temporal, temporal_program
@@ -133,7 +135,19 @@ def ground() -> Iterator[Ground]:
             supervisor.end()
 
 
-def publish(target: str, definition: dict[str, Any]) -> str:
+def define_task(target: str, key: str, queue: str) -> None:
+    """Let steps that name a task of this key run the activity of that name on a queue."""
+    with grpc.insecure_channel(target) as channel:
+        request = task_definition_service_pb2.CreateTaskDefinitionRequest(
+            request_id=secrets.token_hex(8),
+            key=key,
+            type=TaskDefinition.TYPE_AUTOMATED,
+            implementation_json=json.dumps({"type": "task", "task": key, "taskQueue": queue}),
+        )
+        TaskDefinitionServiceStub(channel).CreateTaskDefinition(request, metadata=METADATA)
+
+
+def publish(target: str, definition: dict[str, Any], dialect: str = "graph") -> str:
     """Publish a definition as the first version of a new template; gives the version's id."""
     with grpc.insecure_channel(target) as channel:
         templates, versions = TemplateServiceStub(channel), VersionServiceStub(channel)
@@ -145,7 +159,7 @@ def publish(target: str, definition: dict[str, Any]) -> str:
             request_id=secrets.token_hex(8),
             template_id=template.id,
             label="1.0.0",
-            dialect="graph",
+            dialect=dialect,
             definition_json=json.dumps(definition),
         )
         version = versions.CreateVersion(create, metadata=METADATA).version

@@ -98,6 +98,7 @@ class StartExecution:
     target: str
     version_id: str
     wait_for: Any = pb.StartExecutionRequest.WAIT_FOR_NOTHING
+    input_json: str = INPUT_JSON
 
     def driver(self) -> Driver:
         return InThreads(self.connect)
@@ -109,7 +110,7 @@ class StartExecution:
 
     def _request(self) -> pb.StartExecutionRequest:
         return pb.StartExecutionRequest(
-            request_id=uuid4().hex, version_id=self.version_id, input_json=INPUT_JSON, wait_for=self.wait_for
+            request_id=uuid4().hex, version_id=self.version_id, input_json=self.input_json, wait_for=self.wait_for
         )
 
 

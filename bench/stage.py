@@ -26,6 +26,6 @@ class Stage:
         ground.tasks()
         return cls(ground, database, target)
 
-    def publish(self, definition: dict[str, Any]) -> str:
+    def publish(self, definition: dict[str, Any], dialect: str = "graph") -> str:
         """Publish a definition; gives the version's id."""
-        return publish(self.target, definition)
+        return publish(self.target, definition, dialect)
