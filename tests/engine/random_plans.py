@@ -8,11 +8,11 @@ make shapes that no block structure would give.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
-from service.definition.plan import Json, Plan, Step, Transition
+from service.definition.plan import CancellationTrigger, Compensation, Json, Plan, Step, Transition
 from tests.engine.graphs import RETRY
 
 CONDITIONS = (
@@ -61,7 +61,7 @@ FAMILIES = st.one_of(_BATCHES, _SINGLES).map(lambda settings: {"version": "child
 
 @dataclass
 class Sketch:
-    """A graph while it grows: steps by id, edges as [source, target]."""
+    """A graph while it grows: steps by id, edges as [source, target] or [source, target, on]."""
 
     steps: dict[str, str] = field(default_factory=lambda: {"start": "start", "end": "end"})
     edges: list[list[str]] = field(default_factory=lambda: [["start", "end"]])
@@ -73,10 +73,9 @@ class Sketch:
 
     def put(self, edge: list[str], first: str, last: str) -> None:
         """Lead an edge through a part of the graph."""
-        source, target = edge
+        target = edge[1]
         edge[1] = first
         self.edges.append([last, target])
-        assert source
 
 
 def _work(sketch: Sketch, edge: list[str], type: str) -> None:
@@ -128,6 +127,37 @@ FAMILY_GROWTH = {
 }
 """Likewise with steps that have child executions."""
 
+
+def _catch(sketch: Sketch, edge: list[str], type: str, names: tuple[str, ...], handler: str) -> None:
+    """Put a step on an edge whose outcomes or errors lead by other ways to the same place, or back to it."""
+    step, target = sketch.add(type), edge[1]
+    sketch.put(edge, step, step)
+    for number, name in enumerate(names):
+        behind = sketch.add(handler)
+        sketch.edges += [[step, behind, name], [behind, step if number else target]]
+
+
+def _give_up(sketch: Sketch, edge: list[str]) -> None:
+    split, failing = sketch.add("gateway.exclusive_split"), sketch.add("fail")
+    sketch.put(edge, split, split)
+    sketch.edges.append([split, failing])
+
+
+EVENT_GROWTH = {
+    **GROWTH,
+    "set": lambda sketch, edge: _work(sketch, edge, "data.set"),
+    "wait": lambda sketch, edge: _work(sketch, edge, "event.wait"),
+    "waits": lambda sketch, edge: _beside(sketch, edge, "event.wait"),
+    "loop_wait": lambda sketch, edge: _loop(sketch, edge, "event.wait"),
+    "late": lambda sketch, edge: _catch(sketch, edge, "event.wait", ("TIMEOUT", "ERROR"), "task"),
+    "refused": lambda sketch, edge: _catch(sketch, edge, "task", ("X", "BUSINESS"), "task"),
+    "failed": lambda sketch, edge: _catch(sketch, edge, "task", ("ERROR",), "human.confirm"),
+    "decided": lambda sketch, edge: _catch(sketch, edge, "human.confirm", ("YES", "NO"), "task"),
+    "unset": lambda sketch, edge: _catch(sketch, edge, "data.set", ("ERROR",), "task"),
+    "give_up": _give_up,
+}
+"""Likewise with what catches, waits for events, sets variables and gives up."""
+
 JOIN = "gateway.parallel_join"
 SPLITS = ("gateway.parallel_split", "gateway.inclusive_split")
 
@@ -136,10 +166,10 @@ Growth = Mapping[str, Callable[[Sketch, list[str]], None]]
 
 
 @st.composite
-def plans(draw: st.DrawFn, growth: Growth = GROWTH) -> Plan:
-    """Draw a plan that the definition's checks would accept."""
+def plans(draw: st.DrawFn, growth: Growth = GROWTH, most: int = 7) -> Plan:
+    """Draw a plan that the definition's checks would accept, grown at most so many times."""
     sketch = Sketch()
-    for _ in range(draw(st.integers(1, 7))):
+    for _ in range(draw(st.integers(1, most))):
         growth[draw(st.sampled_from(sorted(growth)))](sketch, draw(st.sampled_from(sketch.edges)))
     for _ in range(draw(st.integers(0, 3))):
         _cross(sketch, draw)
@@ -169,16 +199,48 @@ def _lead_all_to_one_end(sketch: Sketch) -> None:
 def _plan(sketch: Sketch, draw: st.DrawFn) -> Plan:
     humans = [id for id, type in sketch.steps.items() if type == "human.confirm"] or ["start"]
     transitions = []
-    for number, (source, target) in enumerate(sketch.edges):
+    for number, (source, target, *on) in enumerate(sketch.edges):
         conditional = sketch.steps[source] in ("gateway.exclusive_split", "gateway.inclusive_split")
         is_first = source not in [edge[0] for edge in sketch.edges[:number]]
         condition = None
         if conditional and not is_first:
             condition = draw(st.sampled_from(CONDITIONS)).format(human=draw(st.sampled_from(humans)))
         transitions.append(
-            Transition(f"t{number}", source, target, condition=condition, is_default=conditional and is_first)
+            Transition(
+                f"t{number}",
+                source,
+                target,
+                condition=condition,
+                is_default=conditional and is_first,
+                on=on[0] if on else None,
+                input=draw(st.sampled_from(HANDED)) if on and sketch.steps[target] == "task" else None,
+            )
         )
     return Plan("random", tuple(_step(id, type, draw) for id, type in sketch.steps.items()), tuple(transitions))
+
+
+HANDED = (None, {"why": "{% __error__.code %}", "was": "{% __failed__.input %}"}, {"why": "{% $error('no') %}"})
+"""What transitions give to tasks."""
+
+_KEYED = {
+    "condition": "__event__.payload.k = __variables__.k",
+    "keyPath": "payload.k",
+    "keyExpression": "__variables__.k",
+    "keyMoves": True,
+}
+WAITS = st.fixed_dictionaries(
+    {"pattern": st.sampled_from(["p", "q.*"])},
+    optional={
+        "timeout": st.sampled_from([1.0, 3600.0]),
+        "mapping": st.sampled_from([{"k": "k"}, {"other": "none.such"}]),
+        "lookBack": st.just(60.0),
+    },
+)
+WAITS = st.one_of(WAITS, WAITS.map(lambda settings: {**settings, **_KEYED}))
+"""Settings of steps that wait for events."""
+
+VALUES = ({"k": 1}, {"k": "{% __variables__.k + 1 %}"}, {"k": "{% $error('no') %}"}, {})
+"""What steps set."""
 
 
 def _step(id: str, type: str, draw: st.DrawFn) -> Step:
@@ -189,4 +251,43 @@ def _step(id: str, type: str, draw: st.DrawFn) -> Step:
         settings = {"duration": 0.01}
     if type == "sys.sub_workflow":
         settings = draw(FAMILIES)
+    if type == "event.wait":
+        settings = draw(WAITS)
+    if type == "data.set":
+        settings = {"values": draw(st.sampled_from(VALUES))}
+    if type == "fail":
+        settings = {"code": "GIVEN_UP"}
     return Step(id, type, id, settings=settings)
+
+
+_OWN = (None, {"was": "{% __original__.output %}", "why": "{% __cancellation__.reason %}"}, {"x": "{% $error('no') %}"})
+_HOLDING = (None, None, "__context__.p", "__original__.visit = 1", "$error('no')")
+_UNDOABLE = ("task", "human.confirm", "event.wait", "data.set", "timer", "sys.sub_workflow")
+
+
+@st.composite
+def undoable_plans(draw: st.DrawFn, growth: Growth = EVENT_GROWTH) -> Plan:
+    """Draw a plan with compensations and events that cancel."""
+    plan = draw(plans(growth, 5))
+    compensations = []
+    for step in plan.steps:
+        for number in range(draw(st.integers(0, 2)) if step.type in _UNDOABLE else 0):
+            retry = {**RETRY, "maxAttempts": draw(st.integers(1, 2))}
+            settings = {"task": "undo", "taskQueue": "q", "retry": retry, "timeout": 60.0}
+            if (own := draw(st.sampled_from(_OWN))) is not None:
+                settings["input"] = own
+            undo = Step(f"{step.id}.undo{number}", "task", "undo", settings=settings)
+            compensations.append(Compensation(step.id, undo, draw(st.sampled_from(_HOLDING))))
+    triggers = draw(st.lists(WAITS.map(_without_timeout), max_size=2))
+    return replace(
+        plan,
+        compensations=tuple(compensations),
+        compensates_failure=draw(st.booleans()),
+        cancellation_triggers=tuple(
+            CancellationTrigger(settings, compensates=draw(st.booleans())) for settings in triggers
+        ),
+    )
+
+
+def _without_timeout(settings: dict[str, Json]) -> dict[str, Json]:
+    return {name: value for name, value in settings.items() if name not in ("timeout", "mapping", "keyMoves")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,90 @@ def finish(api: Api, parent_id: str, number: int) -> None:
         return execution.HasField("end_time") and len(done) >= number
 
     api.await_that(parent_id, ended, timeout=60)
+
+
+def test_record_events(own, workspace, sink):  # noqa: F811
+    api = Api(own.channel, workspace)
+    wait = {"type": "event.wait", "pattern": "payment.*", "payloadMapping": {"paid": "payload.amount"}}
+    keyed = {**wait, "condition": {"src": "__event__.payload.order = __context__.order"}}
+
+    id = api.start(definition("start > wait; wait > end", wait=keyed), {"order": 1}).execution.id
+    publish(api, "payment.received", {"order": 2, "amount": 7})
+    publish(api, "payment.received", {"order": 1, "amount": 9})
+    api.await_end(id)
+    keep("event_taken", own, workspace, id)
+
+    id = api.start(
+        definition(
+            "start > wait; wait > b; wait > a on TIMEOUT; a > b; b > end",
+            wait={**wait, "pattern": "never", "timeout": "PT0.2S"},
+        )
+    ).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+    api.complete(id, "a")
+    api.complete(id, "b")
+    keep("event_timeout", own, workspace, id)
+
+    id = api.start(
+        definition(
+            "start > ps; ps > wait, ask; ask > xs; xs > ask if __steps__.ask.again, pj; wait > pj; pj > end",
+            wait={**wait, "pattern": "bill.paid"},
+        )
+    ).execution.id
+    for round in range(1, 13):
+        api.await_that(id, lambda _: "ask" in api.open(id))
+        api.complete(id, "ask", {"again": round < 12})
+    publish(api, "bill.paid", {"amount": 3})
+    api.await_end(id)
+    keep("event_after_continue_as_new", own, workspace, id)
+
+    trigger = {"cancellationTriggers": [{"pattern": "order.cancelled", "reason": "Gone"}]}
+    id = api.start(undoable("start > task_1; task_1 > a; a > end", workspace) | trigger).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+    publish(api, "order.cancelled", {})
+    await_compensated(api, id)
+    keep("cancelled_by_event", own, workspace, id)
+
+
+def test_record_compensation(own, workspace, sink):  # noqa: F811
+    api = Api(own.channel, workspace)
+    unknown = {"task": "nobody", "taskQueue": workspace, "retry": {"maxAttempts": 1}}
+    caught = definition(
+        "start > task_1; task_1 > b; task_1 > a on ERROR; a > b; b > end", task_1={**unknown, "timeout": 1000}
+    )
+    id = api.start(caught).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"])
+    api.complete(id, "a")
+    api.complete(id, "b")
+    keep("error_caught", own, workspace, id)
+
+    id = api.start(
+        undoable("start > task_1; task_1 > xs; xs > no if true, end", workspace, no={"type": "fail", "code": "NO"})
+        | {"compensateOnFailure": True}
+    ).execution.id
+    await_compensated(api, id)
+    keep("failed_and_compensated", own, workspace, id)
+
+    names = [f"task_{number}" for number in range(1, 51)]
+    picture = "; ".join(f"{one} > {other}" for one, other in zip(["start", *names], [*names, "a"], strict=True))
+    id = api.start(undoable(f"{picture}; a > end", workspace)).execution.id
+    api.await_that(id, lambda _: api.open(id) == ["a"], timeout=60)
+    api.call("CancelExecution", execution_id=id, reason="no more")
+    await_compensated(api, id)
+    keep("compensation_continued_as_new", own, workspace, id)
+
+
+def undoable(picture: str, workspace: str, **steps):
+    """Tasks with compensations."""
+    ids = [word for word in picture.replace(";", " ").replace(",", " ").split() if word.startswith("task")]
+    task = {"task": "effect", "taskQueue": workspace}
+    own = {id: {**task, "compensation": {"id": f"undo_{id}", **task}} for id in ids}
+    return definition(picture, **own, **steps)
+
+
+def publish(api: Api, name: str, payload) -> None:
+    api.call("PublishEvent", event_id=f"e-{secrets.token_hex(6)}", name=name, payload_json=json.dumps(payload))
+
+
+def await_compensated(api: Api, id: str) -> None:
+    api.await_that(id, lambda one: one.compensation.status > 1, timeout=60)

@@ -39,8 +39,13 @@ def _command(step: Step, run: OpenRun) -> RunTask | SetTimer:
     )
 
 
+def _is_under_way(run: Run, visit: Visit, attempt: int) -> bool:
+    """Tell whether it is the attempt whose end is awaited, and not one of which is known that it failed."""
+    return attempt == visit.attempt and run.state.open[visit.key].due is None
+
+
 def _complete(run: Run, visit: Visit, completed: TaskCompleted) -> None:
-    if completed.attempt != visit.attempt:
+    if not _is_under_way(run, visit, completed.attempt):
         return
     result = completed.result
     outcome = result.get("outcome") if isinstance(result, dict) else None
@@ -49,7 +54,7 @@ def _complete(run: Run, visit: Visit, completed: TaskCompleted) -> None:
 
 
 def _fail(run: Run, visit: Visit, failed: TaskFailed) -> None:
-    if failed.attempt != visit.attempt:
+    if not _is_under_way(run, visit, failed.attempt):
         return
     error = failed.error
     policy = visit.step.settings["retry"]
@@ -64,6 +69,8 @@ def _fail(run: Run, visit: Visit, failed: TaskFailed) -> None:
 
 
 def _try_again(run: Run, visit: Visit, fired: TimerFired) -> None:
+    if run.state.open[visit.key].due is None:
+        return  # it has been tried again already
     run.note("ATTEMPT_STARTED", replace(visit, attempt=visit.attempt + 1))
 
 
