@@ -185,6 +185,10 @@ def _children_planned(change: StepRunChange, entry: Entry) -> None:
     change.children = entry.data["items"]
 
 
+def _waits_on(change: StepRunChange, entry: Entry) -> None:
+    change.status = "WAITING"
+
+
 def _went_on(change: StepRunChange, entry: Entry) -> None:
     """Change nothing but the time."""
 
@@ -192,15 +196,15 @@ def _went_on(change: StepRunChange, entry: Entry) -> None:
 _STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
     "STEP_STARTED": _started,
     "STEP_UPDATED": _started,
-    "STEP_OVERDUE": _went_on,
-    "STEP_ESCALATED": _went_on,
+    "STEP_OVERDUE": _waits_on,
+    "STEP_ESCALATED": _waits_on,
     "STEP_COMPLETED": _completed,
     "STEP_FAILED": _failed,
     "STEP_SKIPPED": _closed("SKIPPED"),
     "STEP_CANCELLED": _closed("CANCELLED"),
     "ATTEMPT_FAILED": _attempt_failed,
     "ATTEMPT_STARTED": _attempt_started,
-    "WAIT_CHANGED": _went_on,
+    "WAIT_CHANGED": _waits_on,
     "DATA_FETCHED": _went_on,
     "CHILDREN_PLANNED": _children_planned,
     "CHILDREN_STARTED": _went_on,

@@ -151,6 +151,7 @@ EVENT_GROWTH = {
     "loop_wait": lambda sketch, edge: _loop(sketch, edge, "event.wait"),
     "late": lambda sketch, edge: _catch(sketch, edge, "event.wait", ("TIMEOUT", "ERROR"), "task"),
     "refused": lambda sketch, edge: _catch(sketch, edge, "task", ("X", "BUSINESS"), "task"),
+    "broken": lambda sketch, edge: _catch(sketch, edge, "task", ("ERROR", "X"), "task"),
     "failed": lambda sketch, edge: _catch(sketch, edge, "task", ("ERROR",), "human.confirm"),
     "decided": lambda sketch, edge: _catch(sketch, edge, "human.confirm", ("YES", "NO"), "task"),
     "unset": lambda sketch, edge: _catch(sketch, edge, "data.set", ("ERROR",), "task"),
@@ -219,7 +220,8 @@ def _plan(sketch: Sketch, draw: st.DrawFn) -> Plan:
     return Plan("random", tuple(_step(id, type, draw) for id, type in sketch.steps.items()), tuple(transitions))
 
 
-HANDED = (None, {"why": "{% __error__.code %}", "was": "{% __failed__.input %}"}, {"why": "{% $error('no') %}"})
+_TOLD = {"why": "{% __error__.code %}", "was": "{% __failed__.input %}"}
+HANDED = (None, _TOLD, _TOLD, _TOLD, {"why": "{% $error('no') %}"})
 """What transitions give to tasks."""
 
 _KEYED = {

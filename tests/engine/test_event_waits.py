@@ -167,6 +167,7 @@ def test_a_wait_follows_the_data_that_its_key_is_made_of():
 
     assert project(player.entries).waits["wait", 1].key_value == '"x"'
     assert player.entries[-1].type == "WAIT_CHANGED"
+    assert project(player.entries[-1:]).step_runs["wait", 1].status == "WAITING"
     deliver(player, an_event(id="x"))
     assert player.state.status == "COMPLETED"
 

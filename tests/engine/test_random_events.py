@@ -212,7 +212,7 @@ def test_all_of_it_does_happen():
     """The other tests say something only when events are taken, errors caught, and completed steps made up for."""
     seen: set[str] = set()
 
-    @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(undoable_plans(), st.data())
     def gather(plan, data):
         for entry in play(plan, data).entries:
