@@ -12,7 +12,7 @@ from tests.end_to_end.api import Api, status
 from tests.end_to_end.definitions import definition
 
 PARTS = 5
-KILLS = 3
+KILLS = 2
 RACES = 50
 COMPENSATED = 2
 
