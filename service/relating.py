@@ -88,9 +88,9 @@ class Relations:
         """Cancel one child; one that has ended meanwhile is as good."""
         with connection():
             execution = executions.get(child.workspace, child.execution_id)
-        if execution is None or execution.has_ended:
-            return
-        wish = Cancelled(reason=UNWANTED, source="SYSTEM")
+            if execution is None or execution.has_ended:
+                return
+            wish = Cancelled(reason=UNWANTED, source="SYSTEM", compensates=_compensates(execution))
         try:
             left = observe(self.gateway, execution, wish, f"cancel/{execution.id}/{execution.retries}", seconds)
             self.settle(execution, left, seconds)
@@ -172,6 +172,14 @@ def word_of(child: Execution) -> ChildEnded:
         size=len((child.output or "").encode()),
         error=None if child.error is None else _brief(json.loads(child.error)),
     )
+
+
+def _compensates(child: Execution) -> bool:
+    """Tell whether a child makes up for what it did when it is cancelled: unless its parent was not to, either."""
+    parent = executions.without_values(child.workspace, child.parent_id or "")
+    if parent is None or parent.cancellation is None:
+        return True
+    return bool(json.loads(parent.cancellation).get("compensates", True))
 
 
 def _brief(error: dict[str, str]) -> dict[str, str]:

@@ -59,13 +59,18 @@ def _match_chunk(
 
 
 def add(wait: Wait, event: Event, lease: float) -> Delivery | None:
-    """Pair an event with a wait that came after it; None when they are paired already, or one of them is gone."""
+    """Pair an event with a wait that came after it; None when they are paired already, or one of them is gone.
+
+    An event that came while the wait was switched off counts again.
+    """
     rows = query(
         "INSERT INTO deliveries (workspace, event_id, execution_id, step_id, visit, status, deliver_after) "
         "SELECT w.workspace, v.event_id, w.execution_id, w.step_id, w.visit, 'PENDING', "
         "now() + make_interval(secs => %s) FROM waits w JOIN events v USING (workspace) WHERE w.workspace = %s "
         "AND w.execution_id = %s AND w.step_id = %s AND w.visit = %s AND v.event_id = %s "
-        f"ON CONFLICT DO NOTHING RETURNING {COLUMNS}",
+        "ON CONFLICT (workspace, event_id, execution_id, step_id, visit) DO UPDATE SET status = 'PENDING', "
+        "deliver_after = excluded.deliver_after WHERE deliveries.status = 'REJECTED' "
+        f"AND deliveries.reason = 'EVENT_NOT_AWAITED' RETURNING {COLUMNS}",
         (lease, wait.workspace, wait.execution_id, wait.step_id, wait.visit, event.event_id),
     )
     return Delivery(*rows[0]) if rows else None

@@ -114,7 +114,8 @@ def page(workspace: str, *, pattern: str, after: str, limit: int, in_order: bool
 def before(wait: Wait, after: str, limit: int) -> list[tuple[Event, str]]:
     """Find the oldest events that may be what a wait waits for, each with its position.
 
-    Those that it was told of before, and those that its execution has taken in, are left out.
+    Those that it was told of before, and those that its execution has taken in, are left out; what it was told of while
+    it was switched off is not.
 
     `after` is the position behind which to look, empty at first. Where the wait has a key, an event found may still
     have another value there, because it has more values than are listed.
@@ -125,7 +126,7 @@ def before(wait: Wait, after: str, limit: int) -> list[tuple[Event, str]]:
         f"workspace = %s AND {name} AND publish_time >= %s AND expire_time > now() "
         "AND (written, seq) > (%s::text::xid8, %s::bigint) AND NOT EXISTS (SELECT FROM "
         "deliveries d WHERE (d.workspace, d.event_id) = (v.workspace, v.event_id) AND d.execution_id = %s "
-        "AND (d.status = 'CONSUMED' OR d.step_id = %s AND d.visit = %s))"
+        "AND (d.status = 'CONSUMED' OR d.step_id = %s AND d.visit = %s AND d.reason <> 'EVENT_NOT_AWAITED'))"
     )
     values = [wait.workspace, named, wait.since, *(after or "0/0").split("/")]
     values += [wait.execution_id, wait.step_id, wait.visit]

@@ -94,7 +94,7 @@ class Execution:
     parent_item: int = 0
     depth: int = 0
     retries: int = 0
-    cancellation: str | None = None  # JSON {reason, source, by?, event?, time}; None: it was not cancelled
+    cancellation: str | None = None  # JSON {reason, source, by?, event?, compensates?, time}; None: no cancel
     variables: str | None = None  # a JSON object of those that were set; None: none was
     compensation: str | None = None  # JSON {status, plan, skipped?, failed?}; None: there is nothing to make up for
     event_id: str = ""  # of the event that started it; empty: something else did

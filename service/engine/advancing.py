@@ -269,6 +269,7 @@ def _cancel(run: Run, cancelled: Cancelled, trigger: int = 0) -> None:
     told: dict[str, Json] = {"reason": cancelled.reason, "source": cancelled.source}
     told |= {name: value for name, value in (("by", cancelled.by), ("event", cancelled.event)) if value}
     told |= {"trigger": trigger} if trigger else {}
+    told |= {} if cancelled.compensates else {"compensates": False}
     compensation = run.compensation(told) if cancelled.compensates else {}
     run.close_open_runs("the execution was cancelled")
     run.end("EXECUTION_CANCELLED", **told, **compensation)

@@ -24,7 +24,7 @@ An entry carries all that is needed to rebuild the engine's state (`folding.py`)
 | CHILD_ENDED | item; id and status of the child; size of its output; error? |
 | EXECUTION_COMPLETED | output |
 | EXECUTION_FAILED | error, with step_id; compensation?: see `state.Undoing.parts` |
-| EXECUTION_CANCELLED | reason; source; by?; event?: id; compensation? |
+| EXECUTION_CANCELLED | reason; source; compensates?: false, nor do children; by?; event?: id; compensation? |
 | EXECUTION_COMPENSATED | status: COMPLETED or COMPLETED_WITH_ERRORS; failed: parts, with error and time? |
 | EXECUTION_RETRIED | waits?: as when it started |
 

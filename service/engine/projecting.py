@@ -62,7 +62,7 @@ class ExecutionChange:
     output: Json = MISSING
     error: Json = MISSING
     end_time: str | None = None
-    cancellation: Json = MISSING  # {reason, source, by?, event?, time}
+    cancellation: Json = MISSING  # {reason, source, by?, event?, compensates?, time}
     compensation: Json = MISSING  # fields that replace those that stand there: {status, plan, skipped, failed}
 
 
@@ -214,6 +214,8 @@ _STEP: dict[str, Callable[[StepRunChange, Entry], None]] = {
 ENDS = frozenset({"EXECUTION_COMPLETED", "EXECUTION_FAILED", "EXECUTION_CANCELLED"})
 """Types of the entries that end an execution."""
 
+_WHY = ("reason", "source", "by", "event", "compensates")
+
 _END: dict[str, Callable[[Entry], ExecutionChange]] = {
     "EXECUTION_COMPLETED": lambda entry: ExecutionChange("COMPLETED", output=entry.data["output"], end_time=entry.time),
     "EXECUTION_FAILED": lambda entry: ExecutionChange(
@@ -222,8 +224,7 @@ _END: dict[str, Callable[[Entry], ExecutionChange]] = {
     "EXECUTION_CANCELLED": lambda entry: ExecutionChange(
         "CANCELLED",
         end_time=entry.time,
-        cancellation={name: entry.data[name] for name in ("reason", "source", "by", "event") if name in entry.data}
-        | {"time": entry.time},
+        cancellation={name: entry.data[name] for name in _WHY if name in entry.data} | {"time": entry.time},
         compensation=_compensation(entry),
     ),
 }

@@ -233,3 +233,21 @@ def test_deleting_waits_for_the_end_of_a_compensation(api: Api, workspace):
     api.call("CancelExecution", execution_id=id)
     assert json.loads(api.execution(id).input_json) == {}
     api.call("DeleteExecution", execution_id=id)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_children_make_up_for_what_they_did_as_their_parent_does(api: Api, workspace, shop, wanted):
+    child = api.publish(order(workspace, "start > task_reserve; task_reserve > task_pay; task_pay > a; a > end"))
+    step = {"type": "sys.sub_workflow", "mode": "SINGLE", "childWorkflowTemplateVersionId": child.id}
+    id = api.start(definition("start > sub; sub > end", sub=step)).execution.id
+    (started,) = api.call("ListExecutions", parent_execution_id=id).executions
+    api.await_that(started.id, lambda _: api.open(started.id) == ["a"])
+
+    api.call("CancelExecution", execution_id=id, should_compensate=wanted)
+
+    assert status(api.await_end(started.id)) == "CANCELLED"
+    if wanted:
+        assert parts(await_compensated(api, started.id)) == ["refund", "release"]
+    else:
+        assert not api.execution(started.id).HasField("compensation")
+        assert shop.names() == ["reserve", "pay"]

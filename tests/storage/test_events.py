@@ -132,6 +132,20 @@ def test_a_wait_is_paired_once(workspace, execution):
     assert before(found) == []
 
 
+def test_an_event_that_came_while_a_wait_was_switched_off_is_paired_again(workspace, execution):
+    event = publish(workspace)
+    found = wait(workspace)
+    deliveries.reject(deliveries.add(found, event, 10), "EVENT_NOT_AWAITED", "switched off")
+    assert before(found) == [event]
+
+    again = deliveries.add(found, event, 10)
+    assert again.status == "PENDING"
+    deliveries.reject(again, "EVENT_CONDITION_FALSE", "no")
+
+    assert deliveries.add(found, event, 10) is None
+    assert before(found) == []
+
+
 def test_an_event_is_matched_with_the_waits_that_want_it(workspace, execution):
     for number, look_back in enumerate([None, 0], 1):
         wait(workspace, visit=number, key=("payload.a", "1"), look_back=look_back)
