@@ -54,7 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--races", type=int, default=2_000, help="races of each kind (2,000)")
     parser.add_argument("--events", type=int, default=500, help="events of the storm (500)")
     parser.add_argument("--waits", type=int, default=20, help="executions that wait for each of them (20)")
-    parser.add_argument("--patience", type=float, default=60.0, help="seconds in which all must come to rest (60)")
+    parser.add_argument("--patience", type=float, default=90.0, help="seconds in which all must come to rest (90)")
     parser.add_argument("--only", action="append", choices=NAMES, help="only this part; may be given again")
     parser.add_argument("--planted", action="store_true", help="plant bugs instead, and see each caught")
     parser.add_argument("--bug", action="append", choices=list(BUGS), help="plant only this one; may be given again")

@@ -162,7 +162,7 @@ def _answer_before_write() -> None:
 
 def _answer_before_commit() -> None:
     from service import publishing
-    from service.reacting import Reactor
+    from service.reacting import Reaction, Reactor
     from storage import events
 
     def store(event: Any, request: Any) -> None:
@@ -183,7 +183,7 @@ def _answer_before_commit() -> None:
 
         with connection():
             known = [event for event in found if events.find(event.workspace, event.event_id)]
-        return swept(self, known) if known else []
+        return swept(self, known) if known else Reaction([], asked=False, is_complete=True)
 
     _patch(Reactor, "react", react)
 
