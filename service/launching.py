@@ -60,11 +60,14 @@ def first_moves(plan: Plan, input: Json, now: datetime) -> FirstMoves:
 def moves_from(plan: Plan, state: State, observation: Started | Retried, now: datetime) -> FirstMoves:
     """Likewise from any state, with the observation that sets it going; raises Refused.
 
-    A move that would begin a compensation is left to the workflow, which can run it.
+    A move that would begin a compensation is left to the workflow, which can run it. What a retry repeats cannot be
+    left: should it fail at once, the execution has FAILED as before, and nothing is compensated.
     """
     outcome = advance(plan, state, observation, now)
     if outcome.state.undoing is not None:
         outcome = advance(plan, state, observation, now, moves=0)
+    if outcome.state.undoing is not None:
+        outcome = advance(replace(plan, compensates_failure=False), state, observation, now, moves=0)
     entries = list(outcome.entries)
     while may_proceed(outcome.state) and len(entries) < FIRST_MOVES:
         further = advance(plan, outcome.state, Proceeded(), now)

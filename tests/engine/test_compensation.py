@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,8 @@ from service.engine.observations import Cancelled, Lost, Retried, StepCompleted,
 from service.engine.projecting import project
 from service.engine.run import Refused
 from service.engine.state import MAX_STATE, State
-from tests.engine.graphs import RETRY, Player, a_plan
+from service.launching import moves_from
+from tests.engine.graphs import NOW, RETRY, Player, a_plan
 
 ONCE = {**RETRY, "maxAttempts": 1}
 B4 = "start > task_reserve; task_reserve > task_pay; task_pay > task_ship; task_ship > wait; wait > end"
@@ -347,3 +349,21 @@ def test_what_is_completed_without_end_comes_to_the_limit_before_its_plan_is_too
             player.see(TaskCompleted(f"task/{n}", 1, n))
 
     assert player.entries[-1].data["error"]["code"] == "OUTPUT_TOO_LARGE"
+
+
+def test_a_retry_that_fails_at_once_leaves_no_compensation_that_nobody_runs():
+    title = {"settings": {"titleExpression": "$now() > '2026-01-02' ? $error('late') : 'in time'"}}
+    plan = a_plan(
+        "start > task; task > a; a > end",
+        a=title,
+        compensations=[undoing("task", "undo")],
+        compensates_failure=True,
+    )
+    player = Player(plan)
+    do(player, "task")
+    player.see(Lost("terminated"))
+
+    moves = moves_from(plan, player.state, Retried(), NOW + timedelta(days=3))
+
+    assert moves.state.status == "FAILED"
+    assert moves.state.is_over
