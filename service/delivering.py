@@ -123,7 +123,8 @@ class Deliverer:
         for wait in found:
             for event, delivery in _before(wait):
                 try:
-                    self.gateway.tell(execution.workflow_id, encode(_word(delivery, event)))
+                    word = encode(_word(delivery, event))
+                    self.gateway.tell(execution.workflow_id, word, after=execution.last_number)
                 except (WorkflowEnded, TemporalAway) as away:
                     log.info("event %s reaches execution %s later: %s", event.event_id, execution_id, away)
 
@@ -153,7 +154,7 @@ class Deliverer:
         False when the effect cannot be read soon: then it is brought again, and the answer tells why.
         """
         try:
-            self.gateway.tell(execution.workflow_id, encode(_word(delivery, event)))
+            self.gateway.tell(execution.workflow_id, encode(_word(delivery, event)), after=execution.last_number)
         except (WorkflowEnded, TemporalAway):
             return False
         limit = time.monotonic() + min(seconds, SOON)

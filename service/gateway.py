@@ -48,8 +48,8 @@ class Gateway(Protocol):
     ) -> Effect:
         """Bring an observation to a workflow whose start may not have happened yet."""
 
-    def tell(self, workflow_id: str, document: dict[str, Any]) -> None:
-        """Bring an observation to a running workflow without waiting for its effect."""
+    def tell(self, workflow_id: str, document: dict[str, Any], *, after: int) -> None:
+        """Bring an observation to a running workflow without waiting for its effect; `after` as in `observe`."""
 
     def unwritten(self, workflow_id: str, seconds: float) -> Effect:
         """Get the newest entries of a workflow, running or ended, that may not be stored."""

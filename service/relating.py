@@ -142,7 +142,7 @@ class Relations:
         if child is None or parent is None:
             return
         try:
-            self.gateway.tell(parent.workflow_id, encode(word_of(child)))
+            self.gateway.tell(parent.workflow_id, encode(word_of(child)), after=parent.last_number)
         except (WorkflowEnded, TemporalAway) as away:
             _later(child, away)
             return

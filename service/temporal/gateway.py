@@ -96,12 +96,12 @@ class TemporalGateway:
         """Bring an observation to a workflow whose start may not have happened yet; raises what `observe` raises."""
         return self._call(self._start_and_observe(launch, [document, after], id, seconds), seconds)
 
-    def tell(self, workflow_id: str, document: dict[str, Any]) -> None:
-        """Bring an observation to a running workflow without waiting for its effect.
+    def tell(self, workflow_id: str, document: dict[str, Any], *, after: int) -> None:
+        """Bring an observation to a running workflow without waiting for its effect; `after` as in `observe`.
 
         Raises WorkflowEnded when it does not run, TemporalAway when it cannot be asked.
         """
-        self._call(self._tell(workflow_id, document), START_SECONDS)
+        self._call(self._tell(workflow_id, document, after), START_SECONDS)
 
     def unwritten(self, workflow_id: str, seconds: float) -> Effect:
         """Get the newest entries of a workflow, running or ended, that may not be stored.
@@ -225,10 +225,10 @@ class TemporalGateway:
             batch = await _answered(ask, seconds)
         return _effect(batch)
 
-    async def _tell(self, workflow_id: str, document: dict[str, Any]) -> None:
+    async def _tell(self, workflow_id: str, document: dict[str, Any], after: int) -> None:
         client = await self._connected()
         try:
-            await client.get_workflow_handle(workflow_id).signal(TELL, document)
+            await client.get_workflow_handle(workflow_id).signal(TELL, args=[document, after])
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise WorkflowEnded(f"Temporal has no running workflow: {error.message}") from error

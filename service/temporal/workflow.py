@@ -105,7 +105,7 @@ class ExecutionWorkflow:
         self._unwritten_bytes = 0
         self._being_written: list[Entry] = []
         self._written = self._state.number  # the newest entry that is stored
-        self._told: list[dict[str, Any]] = []  # observations that came before the first command was obeyed
+        self._told: list[tuple[int, dict[str, Any]]] = []  # observations to be heard when the ledger is so far
         self._called_at = -1  # the length of the history when a caller last changed something
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
@@ -137,12 +137,12 @@ class ExecutionWorkflow:
         for command in open_commands(self._plan, self._state):
             self._obey(command)
         self._begun = True
-        for document in self._told:
-            self._hear(document)
+        self._hear_told(self._state.number)
         while not self._state.is_over or self._unwritten:
             await workflow.wait_condition(self._is_awake)
             if self._broken is not None:
                 raise self._broken
+            self._hear_told(self._state.number)
             if may_proceed(self._state):
                 self._observe(Proceeded())
             if self._must_write():
@@ -168,12 +168,14 @@ class ExecutionWorkflow:
         return self._batch([*self._being_written, *self._unwritten])
 
     @workflow.signal(name=TELL)
-    def tell(self, document: dict[str, Any]) -> None:
-        """Take in what happened outside, from somebody who does not wait for the effect."""
-        if not self._begun:
-            self._told.append(document)
-        elif not self._state.is_over:
-            self._hear(document)
+    def tell(self, document: dict[str, Any], after: int = 0) -> None:
+        """Take in what happened outside, from somebody who does not wait for the effect.
+
+        `after` is the last ledger entry that he has read: as in `_refuse`, what is written already comes first.
+        """
+        self._told.append((after, document))
+        if self._begun:
+            self._hear_told(self._state.number)
 
     @workflow.query(name=UNWRITTEN)
     def unwritten(self) -> Batch:
@@ -223,8 +225,19 @@ class ExecutionWorkflow:
         )
         return is_wanted
 
+    def _hear_told(self, number: int) -> None:
+        """Hear what was told by those who had read no further than an entry."""
+        waiting, self._told = self._told, []
+        for after, document in waiting:
+            if after <= max(number, self._state.number):
+                self._hear(document)
+            else:
+                self._told.append((after, document))
+
     def _hear(self, document: dict[str, Any]) -> None:
         """Take in what somebody told who does not wait to hear that it does not fit."""
+        if self._state.is_over:
+            return
         observation = decode(document)
         with suppress(Refused):
             self._take_in(observation)
@@ -232,7 +245,13 @@ class ExecutionWorkflow:
             self._overdue = bool(self._unwritten)  # whoever published the event looks for what came of it
 
     def _is_awake(self) -> bool:
-        return self._broken is not None or may_proceed(self._state) or self._must_write() or self._may_continue_as_new()
+        return (
+            self._broken is not None
+            or may_proceed(self._state)
+            or self._must_write()
+            or self._may_continue_as_new()
+            or any(after <= self._state.number for after, _ in self._told)
+        )
 
     # Commands.
 
@@ -414,7 +433,8 @@ class ExecutionWorkflow:
                 await self._write()
             else:
                 await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
-        if not self._state.is_over and not self._running:
+        self._hear_told(max((after for after, _ in self._told), default=0))  # nobody tells it to the next run
+        if not self._state.is_over and not self._running and not self._unwritten:
             workflow.continue_as_new(replace(self._order, state=self._state.to_json(), create_time=""))
 
 
