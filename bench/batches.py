@@ -100,17 +100,17 @@ def _bare(client: Client) -> Start:
 
 async def _run(stage: Stage, client: Client, start: Start, worker: str, children: int) -> BatchRun:
     """Run a batch from its start to the end of the parent's workflow."""
-    machine.await_rest(lambda: _cpu(stage))
+    stage.await_rest()
     pid = stage.ground.processes[worker].pid
     machine.forget_peak(pid)
-    memory, cpu = machine.memory(pid)[0], _cpu(stage)
+    memory, cpu = machine.memory(pid)[0], stage.cpu()
     with _counting_writes(stage.database) as writes:
         began = time.monotonic()
         id = await start(children)
         await _await_end(client, id)
         seconds = time.monotonic() - began
-    machine.await_rest(lambda: _cpu(stage))
-    after = _cpu(stage)
+    stage.await_rest()
+    after = stage.cpu()
     return BatchRun(
         Burst(children / seconds, seconds * 1000, {part: (after[part] - cpu[part]) / children * 1000 for part in cpu}),
         runs=await _history(client, id),
@@ -136,10 +136,6 @@ async def _history(client: Client, id: str) -> list[int]:
         found.append(len(events))
         run_id = events[0].workflow_execution_started_event_attributes.continued_execution_run_id
     return found[::-1]
-
-
-def _cpu(stage: Stage) -> dict[str, float]:
-    return machine.cpu({name: process.pid for name, process in stage.ground.processes.items()})
 
 
 @contextmanager

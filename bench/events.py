@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle
 
-from bench import machine, waiting
+from bench import waiting
 from bench.bare import QUEUE
 from bench.calling import Caller
 from bench.definitions import ONE_WAIT
@@ -117,8 +117,8 @@ async def _waiting_workflows(client: Client) -> Round:
 
 async def _run(stage: Stage, round: Round) -> Burst:
     """Finish everything, and count until all of it has ended."""
-    machine.await_rest(lambda: _cpu(stage))
-    before = _cpu(stage)
+    stage.await_rest()
+    before = stage.cpu()
     began = time.monotonic()
     taken: list[float] = []
 
@@ -129,8 +129,8 @@ async def _run(stage: Stage, round: Round) -> Burst:
 
     await asyncio.gather(*(finish(number) for number in range(MANY)))
     seconds = time.monotonic() - began
-    machine.await_rest(lambda: _cpu(stage))
-    after = _cpu(stage)
+    stage.await_rest()
+    after = stage.cpu()
     cpu = {part: (after[part] - before[part]) / MANY * 1000 for part in before}
     return Burst(MANY / seconds, median(taken) * 1000, cpu)
 
@@ -170,7 +170,3 @@ def _publish_for_nobody(caller: Caller, many: int = 200) -> Burst:
 
 def _caller(stage: Stage, method: str) -> Caller:
     return Caller(stage.target, f"/heddle.v1.{method}", METADATA)
-
-
-def _cpu(stage: Stage) -> dict[str, float]:
-    return machine.cpu({name: process.pid for name, process in stage.ground.processes.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bench import machine
 from bench.ground import Ground, publish
 
 
@@ -25,6 +26,14 @@ class Stage:
         ground.bare_workflows()
         ground.tasks()
         return cls(ground, database, target)
+
+    def cpu(self) -> dict[str, float]:
+        """The seconds of CPU that each process has taken so far."""
+        return machine.cpu({name: process.pid for name, process in self.ground.processes.items()})
+
+    def await_rest(self) -> None:
+        """Wait until the processes have worked off what they were given."""
+        machine.await_rest(self.cpu)
 
     def publish(self, definition: dict[str, Any], dialect: str = "graph") -> str:
         """Publish a definition; gives the version's id."""

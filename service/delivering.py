@@ -67,7 +67,7 @@ class Deliverer:
     def _deliver(self, delivery: Delivery, seconds: float, known: Event | None = None) -> bool:
         """Likewise, without looking at new waits; tells whether there are some.
 
-        Who knows the event has just made the delivery, and nobody has brought it before.
+        Who knows the event has just made the delivery, so the ledger's write that takes it in marks it.
         """
         with connection():
             event = known or events.find(delivery.workspace, delivery.event_id)

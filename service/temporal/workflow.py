@@ -137,12 +137,12 @@ class ExecutionWorkflow:
         for command in open_commands(self._plan, self._state):
             self._obey(command)
         self._begun = True
-        self._hear_told(self._state.number)
+        self._hear_told()
         while not self._state.is_over or self._unwritten:
             await workflow.wait_condition(self._is_awake)
             if self._broken is not None:
                 raise self._broken
-            self._hear_told(self._state.number)
+            self._hear_told()
             if may_proceed(self._state):
                 self._observe(Proceeded())
             if self._must_write():
@@ -175,7 +175,7 @@ class ExecutionWorkflow:
         """
         self._told.append((after, document))
         if self._begun:
-            self._hear_told(self._state.number)
+            self._hear_told()
 
     @workflow.query(name=UNWRITTEN)
     def unwritten(self) -> Batch:
@@ -225,11 +225,11 @@ class ExecutionWorkflow:
         )
         return is_wanted
 
-    def _hear_told(self, number: int) -> None:
-        """Hear what was told by those who had read no further than an entry."""
+    def _hear_told(self, *, whatever_comes: bool = False) -> None:
+        """Hear what was told by those who had read no further than the ledger is, or by everybody."""
         waiting, self._told = self._told, []
         for after, document in waiting:
-            if after <= max(number, self._state.number):
+            if whatever_comes or after <= self._state.number:
                 self._hear(document)
             else:
                 self._told.append((after, document))
@@ -433,7 +433,7 @@ class ExecutionWorkflow:
                 await self._write()
             else:
                 await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
-        self._hear_told(max((after for after, _ in self._told), default=0))  # nobody tells it to the next run
+        self._hear_told(whatever_comes=True)  # nobody tells it to the next run
         if not self._state.is_over and not self._running and not self._unwritten:
             workflow.continue_as_new(replace(self._order, state=self._state.to_json(), create_time=""))
 
@@ -473,11 +473,7 @@ async def _record_for_sure(batch: Batch) -> None:
         RECORD,
         batch,
         start_to_close_timeout=timedelta(seconds=30),
-        retry_policy=RetryPolicy(
-            initial_interval=timedelta(milliseconds=200),
-            maximum_interval=timedelta(seconds=10),
-            non_retryable_error_types=[NOT_THE_WRITER],
-        ),
+        retry_policy=replace(PATIENT, non_retryable_error_types=[NOT_THE_WRITER]),
     )
 
 

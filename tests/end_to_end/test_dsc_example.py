@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from service.settings import Settings
 from tests.end_to_end.api import Api, status
+from tests.end_to_end.examples import ROOT, run
 from tests.end_to_end.test_readme import matches
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "examples/dsc/README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 RUNS = [(command.strip(), shown) for (_, command), (kind, shown) in pairwise(BLOCKS) if kind == "text"]
@@ -25,21 +21,6 @@ VARIABLES = dict(re.findall(r"\b(HEDDLE_[A-Z_]+)=(\S+)", BLOCKS[0][1]))
 @pytest.fixture
 def heddle(own_heddle):
     return own_heddle(HEDDLE_DATA_SOURCES=VARIABLES["HEDDLE_DATA_SOURCES"])
-
-
-def run(command: str, heddle) -> subprocess.CompletedProcess[str]:
-    program, *arguments = command.split()
-    assert program == ".venv/bin/python"
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=os.environ | {"HEDDLE_TARGET": heddle.target, "HEDDLE_TEMPORAL_ADDRESS": heddle.settings.temporal_address},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=90,
-    )
 
 
 def test_the_example_prints_what_its_readme_shows(heddle):

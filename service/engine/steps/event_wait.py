@@ -7,13 +7,11 @@ from datetime import datetime, timedelta
 
 from service.definition.durations import seconds
 from service.definition.expressions import UNDEFINED, ExpressionError, evaluate, select, truth
-from service.definition.plan import Json, Step
-from service.engine.commands import SetTimer
+from service.definition.plan import Json
 from service.engine.observations import EventDelivered, TimerFired
 from service.engine.run import Refused, Run, Visit, describe
 from service.engine.scope import Overlay
-from service.engine.state import OpenRun
-from service.engine.steps.kind import Kind
+from service.engine.steps.kind import Kind, when_due
 
 
 def _open(run: Run, visit: Visit) -> None:
@@ -92,13 +90,9 @@ def _time_out(run: Run, visit: Visit, fired: TimerFired) -> None:
     run.fail(visit, "EVENT_TIMEOUT", message, category="TIMEOUT")
 
 
-def _command(step: Step, run: OpenRun) -> SetTimer | None:
-    return SetTimer(run.key, datetime.fromisoformat(run.due)) if run.due else None
-
-
 EVENT_WAIT = Kind(
     enter=_open,
-    command=_command,
+    command=when_due,
     hears={EventDelivered: _take, TimerFired: _time_out},
     waits_for="WAITING_FOR_EVENT",
 )

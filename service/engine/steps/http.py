@@ -16,7 +16,7 @@ from service.engine.commands import OWN_QUEUE, RunTask, SetTimer
 from service.engine.run import Run, Visit, describe, unstorable
 from service.engine.state import OpenRun
 from service.engine.steps import contracts
-from service.engine.steps.kind import Kind
+from service.engine.steps.kind import Kind, when_due
 from service.engine.steps.task import HEARS
 
 ACTIVITY = "heddle.http"
@@ -67,8 +67,8 @@ def _problem(run: Run, step: Step, request: Json) -> str:
 
 def _command(step: Step, run: OpenRun) -> RunTask | SetTimer:
     """Ask for the attempt under way, or for the instant at which the next one begins."""
-    if run.due:
-        return SetTimer(run.key, datetime.fromisoformat(run.due))
+    if (timer := when_due(step, run)) is not None:
+        return timer
     settings = step.settings
     request = _made(step, run.input) if "definition" in settings else run.input
     return RunTask(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
 
 from service.definition import web_addresses
 from service.definition.expressions import UNDEFINED, ExpressionError, evaluate
@@ -12,13 +11,12 @@ from service.definition.plan import Json, Step
 from service.definition.schemas import Violation, violations
 from service.definition.task_definitions import INPUT
 from service.engine import ways
-from service.engine.commands import SetTimer, Withdraw
+from service.engine.commands import Withdraw
 from service.engine.observations import StepCompleted, TimerFired
 from service.engine.run import Refused, Run, Visit, describe, unstorable
-from service.engine.state import OpenRun
 from service.engine.steps import assigning, contracts, documents
 from service.engine.steps.assigning import Unfit
-from service.engine.steps.kind import Kind
+from service.engine.steps.kind import Kind, when_due
 
 MAX_TITLE = 1_000
 """Characters of what a person reads first."""
@@ -155,14 +153,10 @@ def _silence(run: Run, visit: Visit) -> None:
         run.commands.append(Withdraw(visit.key))
 
 
-def _command(step: Step, run: OpenRun) -> SetTimer | None:
-    return SetTimer(run.key, datetime.fromisoformat(run.due)) if run.due else None
-
-
 def _kind(check: Check) -> Kind:
     return Kind(
         enter=_open,
-        command=_command,
+        command=when_due,
         hears={StepCompleted: _completing(check), TimerFired: _alarm},
         waits_for="WAITING_FOR_INPUT",
     )

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from service.definition.plan import Step
-from service.engine.commands import Command
+from service.engine.commands import Command, SetTimer
 from service.engine.run import Run, Visit
 from service.engine.state import OpenRun
 
 
 def _asks_nothing(step: Step, run: OpenRun) -> Command | None:
     return None
+
+
+def when_due(step: Step, run: OpenRun) -> SetTimer | None:
+    """Ask for the instant that a step run waits for, if it does."""
+    return SetTimer(run.key, datetime.fromisoformat(run.due)) if run.due else None
 
 
 @dataclass(frozen=True, slots=True)

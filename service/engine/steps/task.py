@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from service.definition.plan import Step
@@ -15,7 +15,7 @@ from service.engine.observations import TaskCompleted, TaskFailed, TimerFired
 from service.engine.run import Run, Visit
 from service.engine.state import OpenRun
 from service.engine.steps import contracts
-from service.engine.steps.kind import Kind
+from service.engine.steps.kind import Kind, when_due
 
 
 def _open(run: Run, visit: Visit) -> None:
@@ -25,8 +25,8 @@ def _open(run: Run, visit: Visit) -> None:
 
 def _command(step: Step, run: OpenRun) -> RunTask | SetTimer:
     """Ask for the attempt under way, or for the instant at which the next one begins."""
-    if run.due:
-        return SetTimer(run.key, datetime.fromisoformat(run.due))
+    if (timer := when_due(step, run)) is not None:
+        return timer
     settings = step.settings
     return RunTask(
         key=run.key,

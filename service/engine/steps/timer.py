@@ -7,11 +7,9 @@ from datetime import UTC, datetime, timedelta
 from service.definition.durations import seconds
 from service.definition.expressions import ExpressionError
 from service.definition.plan import Step
-from service.engine.commands import SetTimer
 from service.engine.observations import TimerFired
 from service.engine.run import Run, Visit, describe
-from service.engine.state import OpenRun
-from service.engine.steps.kind import Kind
+from service.engine.steps.kind import Kind, when_due
 
 
 def _open(run: Run, visit: Visit) -> None:
@@ -42,12 +40,8 @@ def _instant(value: object) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def _command(step: Step, run: OpenRun) -> SetTimer | None:
-    return SetTimer(run.key, datetime.fromisoformat(run.due)) if run.due else None
-
-
 def _fire(run: Run, visit: Visit, fired: TimerFired) -> None:
     run.complete(visit)
 
 
-TIMER = Kind(enter=_open, command=_command, hears={TimerFired: _fire})
+TIMER = Kind(enter=_open, command=when_due, hears={TimerFired: _fire})
