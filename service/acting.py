@@ -14,6 +14,7 @@ from typing import TypeVar
 from service.domain.errors import AlreadyExists, Conflict, HeddleError, Invalid, NotFound, Unavailable, WrongState
 from service.domain.execution import Execution
 from service.domain.json_text import canonical
+from service.domain.step_run import StepRun
 from service.engine.observations import Cancelled, StepCompleted, StepUpdated, VariablesChanged
 from service.engine.run import Refused
 from service.gateway import Gateway, TemporalAway, WorkflowEnded
@@ -43,10 +44,10 @@ class Actor:
         self.relations = Relations(gateway, plans)
         self.gateway = gateway
 
-    def act(self, workspace: str, execution_id: str, action: Action, *, request: Request, seconds: float) -> Execution:
-        """Bring an action to an execution and give the execution after its effect, within `seconds`.
+    def act(self, workspace: str, execution_id: str, action: Action, *, request: Request, seconds: float) -> None:
+        """Bring an action to an execution within `seconds`; every read after this shows its effect.
 
-        The effect reaches parents and children before this answers, as far as the time goes.
+        The effect reaches parents and children before this returns, as far as the time goes.
 
         Raises NotFound, Invalid, WrongState as the engine judges; AlreadyExists for a request id of another call;
         Unavailable when no answer came, and then the same request may be sent again.
@@ -55,7 +56,7 @@ class Actor:
         with connection():
             execution = get(workspace, execution_id)
             if answered_before(workspace, request):
-                return execution
+                return
         try:
             left = observe(self.gateway, execution, _on(action, request), request.id, seconds)
             self.relations.settle(execution, left, limit - time.monotonic())
@@ -66,22 +67,16 @@ class Actor:
             _check_repeated(workspace, execution_id, action, ended)
         except TemporalAway as away:
             raise Unavailable("TEMPORAL_UNAVAILABLE", f"{away}; ask again with the same request_id") from away
-        with connection():
-            return get(workspace, execution_id)
 
-    def cancel(
-        self, workspace: str, execution_id: str, action: Cancelled, *, request: Request, seconds: float
-    ) -> Execution:
+    def cancel(self, workspace: str, execution_id: str, action: Cancelled, *, request: Request, seconds: float) -> None:
         """Cancel an execution with its descendants, also one that Temporal does not have yet; raises as `act` does."""
         try:
-            return self.act(workspace, execution_id, action, request=request, seconds=seconds)
+            self.act(workspace, execution_id, action, request=request, seconds=seconds)
         except Unavailable:
             with connection():
                 execution = get(workspace, execution_id)
             if not self.relations.cancel_unlaunched(execution, _on(action, request)):
                 raise
-            with connection():
-                return get(workspace, execution_id)
 
 
 def _on(action: AnyAction, request: Request) -> AnyAction:
@@ -93,8 +88,20 @@ def get(workspace: str, execution_id: str) -> Execution:
     """Get an execution; raises NotFound."""
     execution = executions.get(workspace, execution_id)
     if execution is None:
-        raise NotFound("EXECUTION_NOT_FOUND", f"there is no execution {execution_id}", execution_id=execution_id)
+        raise _not_found(execution_id)
     return execution
+
+
+def get_with_step_runs(workspace: str, execution_id: str) -> tuple[Execution, list[StepRun]]:
+    """Get an execution with its newest step runs, both as of one moment; raises NotFound."""
+    found = step_runs.with_execution(workspace, execution_id)
+    if found is None:
+        raise _not_found(execution_id)
+    return found
+
+
+def _not_found(execution_id: str) -> NotFound:
+    return NotFound("EXECUTION_NOT_FOUND", f"there is no execution {execution_id}", execution_id=execution_id)
 
 
 def answered_before(workspace: str, request: Request) -> bool:

@@ -34,8 +34,8 @@ def retry(
     request: Request,
     now: datetime,
     seconds: float,
-) -> Execution:
-    """Take a failed execution up again; gives it as it is then.
+) -> None:
+    """Take a failed execution up again.
 
     Its state is rebuilt from the ledger. Every step run that the failure ended begins its next visit; children that
     succeeded are kept, and the first of the others are awaited for so many seconds. Raises NotFound; WrongState for one
@@ -45,7 +45,7 @@ def retry(
     with connection():
         execution = get(workspace, execution_id)
         if answered_before(workspace, request):
-            return execution
+            return
         failed = state_of(execution)
         retried = Retried({"id": request.id, "method": request.method, "digest": request.digest})
         moves = _moves(plans, execution, failed, retried, now)
@@ -55,8 +55,6 @@ def retry(
         if launched is not None and launched.status == "STARTED":
             plan = plans.get(workspace, execution.plan_digest)
             await_children(plan, launched, planned(moves.entries), seconds)
-    with connection():
-        return get(workspace, execution_id)
 
 
 def state_of(execution: Execution) -> State:

@@ -92,6 +92,8 @@ class Starter:
                 await_children(self._plan_of(order.workspace, execution.plan_digest), execution, planned, seconds)
             if created.waits and self._deliverer is not None:
                 self._deliverer.look_back(execution.workspace, execution.id, seconds)
+            if execution.last_number != created.execution.last_number:
+                return self._standing(execution)  # it went on, and its step runs with it
         return execution, created.step_runs
 
     def _create(self, order: Order) -> Created | None:
@@ -111,13 +113,16 @@ class Starter:
         """The execution that the same request started before, with its step runs so far; None when it started none."""
         with connection():
             earlier = executions.by_request(order.workspace, order.request_id)
-            runs = step_runs.newest(order.workspace, earlier.id) if earlier is not None else []
             request = requests.find(order.workspace, order.request_id) if earlier is None else None
         if request is not None and (request.method, request.digest) == ("StartExecution", order.request_digest):
             raise _deleted(order)
         if earlier is not None and earlier.request_digest != order.request_digest:
             raise _reused(order)
-        return None if earlier is None else (earlier, runs)
+        return None if earlier is None else self._standing(earlier)
+
+    def _standing(self, execution: Execution) -> tuple[Execution, list[StepRun]]:
+        """Read it again with its step runs, both as of one moment."""
+        return step_runs.with_execution(execution.workspace, execution.id) or (execution, [])
 
 
 MAX_MESSAGE = 1_000

@@ -24,8 +24,8 @@ def set_variables(
     expected_revision: int,
     request: Request,
     seconds: float,
-) -> Execution:
-    """Set variables and give the execution after that; with an expected revision other than 0 only if it has that.
+) -> None:
+    """Set variables of an execution; with an expected revision other than 0 only if it has that.
 
     The row tells which ledger number goes with the revision; whether the workflow still stands there it judges alone.
     Raises Conflict with the present revision, and otherwise as `Actor.act`.
@@ -33,12 +33,12 @@ def set_variables(
     limit = time.monotonic() + seconds
     with connection():
         if acting.answered_before(execution.workspace, request):
-            return acting.get(execution.workspace, execution.id)
+            return
     if expected_revision not in (0, execution.revision):
         raise _conflict(execution, expected_revision)
     action = VariablesChanged(variables, execution.last_number if expected_revision else 0)
     try:
-        return actor.act(execution.workspace, execution.id, action, request=request, seconds=seconds)
+        actor.act(execution.workspace, execution.id, action, request=request, seconds=seconds)
     except Conflict as conflict:
         if conflict.reason != "REVISION_CONFLICT":
             raise

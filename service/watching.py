@@ -64,13 +64,13 @@ def follow(
             pause = min(pause * 1.5, LONGEST)
 
 
-def until(workspace: str, execution_id: str, holds: Callable[[Execution], bool], seconds: float) -> Execution:
-    """Wait until something holds of an execution, or the time is up; gives it as it is then."""
+def until(workspace: str, execution_id: str, holds: Callable[[Execution], bool], seconds: float) -> None:
+    """Wait until something holds of an execution, or the time is up; raises NotFound."""
     limit = time.monotonic() + seconds
     pause = SHORTEST
     while True:
         execution = acting.get(workspace, execution_id)
         if holds(execution) or time.monotonic() >= limit:
-            return execution
+            return
         time.sleep(min(pause, max(0.0, limit - time.monotonic())))
         pause = min(pause * 1.5, LONGEST)

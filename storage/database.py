@@ -174,6 +174,13 @@ def transaction() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Let everything that is read inside be as of one moment. Not for use within a transaction, which has its own."""
+    with connection(), _refusals(), handle.atomic("REPEATABLE READ READ ONLY"):
+        yield
+
+
 def query(sql: str, values: Sequence[Any] = ()) -> list[Row]:
     """Run one statement and give its rows; inside `transaction` it is part of that."""
     if not handle.is_closed():

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from service.domain.execution import Execution
 from service.domain.step_run import Standing, StepRun
-from storage import documents
-from storage.database import query
+from storage import documents, executions
+from storage.database import query, snapshot
 
 COLUMNS = ", ".join(field.name for field in fields(StepRun))
 
@@ -21,6 +22,13 @@ def newest(workspace: str, execution_id: str) -> list[StepRun]:
     """List the newest step runs of an execution in the order of their start."""
     where = "WHERE workspace = %s AND execution_id = %s ORDER BY create_number DESC LIMIT %s"
     return _all(workspace, where, (workspace, execution_id, NEWEST))[::-1]
+
+
+def with_execution(workspace: str, execution_id: str) -> tuple[Execution, list[StepRun]] | None:
+    """Get an execution with its newest step runs, both as of one moment; None when there is no such execution."""
+    with snapshot():
+        execution = executions.get(workspace, execution_id)
+        return None if execution is None else (execution, newest(workspace, execution_id))
 
 
 def of_execution(

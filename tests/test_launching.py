@@ -7,14 +7,19 @@ import json
 import pytest
 
 from service.domain.errors import Exhausted
+from service.engine.advancing import phase
 from service.launching import Launcher
 from service.plans import Plans
+from service.recording import record
 from service.starting import Order, Starter
 from service.temporal.gateway import TemporalGateway
 from storage import database, executions, plans
 from storage.database import query
-from tests.engine.graphs import NOW
-from tests.test_recording import a_version  # noqa: F401 - a fixture
+from tests.engine.graphs import NOW, Player
+from tests.test_recording import (
+    PLAN,
+    a_version,  # noqa: F401 - a fixture
+)
 
 
 @pytest.fixture
@@ -80,3 +85,28 @@ def test_a_start_that_temporal_refuses_for_good_has_failed_to_start(
     assert query("SELECT status FROM human_tasks") == [("WITHDRAWN",)]
     assert query("SELECT action FROM human_task_actions ORDER BY number") == [("WITHDRAWN",)]
     assert Launcher(gateway).sweep() == 0
+
+
+def test_the_answer_of_a_start_is_of_one_moment(fresh_database, temporal_address, workspace, request):
+    database.connect(fresh_database())
+    request.getfixturevalue("a_version")
+
+    class Late(TemporalGateway):
+        """Answers when the workflow has completed the first step already."""
+
+        def start(self, order):
+            super().start(order)
+            player = Player(PLAN)
+            known = len(player.entries)
+            player.complete("a")
+            record(workspace, order.execution_id, player.entries[known:], phase(PLAN, player.state), NOW)
+
+    gateway = Late(temporal_address, "default", "nobody")
+
+    execution, runs = Starter(gateway, Plans(plans.get).get, lambda: False).start(an_order(workspace, 1))
+    again = Starter(gateway, Plans(plans.get).get, lambda: False).start(an_order(workspace, 1))
+    gateway.close()
+
+    assert execution.status == "STARTED"
+    assert [(run.step_id, run.status) for run in runs][1:] == [("a", "COMPLETED"), ("b", "WAITING")]
+    assert again == (execution, runs)

@@ -36,7 +36,7 @@ from service.rpc.status import rpc
 from service.starting import Order, Starter
 from service.syncing import Syncer
 from service.watching import Watchers
-from storage import execution_lists, step_runs, trees
+from storage import execution_lists, trees
 
 MAX_INPUT = 256 * 1024
 """Bytes of an execution's input."""
@@ -57,8 +57,8 @@ class ExecutionService(ExecutionServiceServicer):
         holds = _wait(request)
         execution, runs = self._starter.start(_order(request, call), seconds_left(call))
         if holds is not None and not holds(execution):
-            execution = watching.until(call.workspace, execution.id, holds, seconds_left(call))
-            runs = step_runs.newest(call.workspace, execution.id)
+            watching.until(call.workspace, execution.id, holds, seconds_left(call))
+            execution, runs = acting.get_with_step_runs(call.workspace, execution.id)
         return pb.StartExecutionResponse(execution=execution_message(execution), step_runs=self._told(execution, runs))
 
     @rpc
@@ -108,21 +108,22 @@ class ExecutionService(ExecutionServiceServicer):
             by=fields.text("requested_by", request.requested_by, at_most=256),
             compensates=request.should_compensate or not request.HasField("should_compensate"),
         )
-        execution = self._actor.cancel(call.workspace, id, action, request=source, seconds=seconds_left(call))
-        return pb.CancelExecutionResponse(execution=execution_message(execution))
+        self._actor.cancel(call.workspace, id, action, request=source, seconds=seconds_left(call))
+        return pb.CancelExecutionResponse(execution=execution_message(acting.get(call.workspace, id)))
 
     @rpc
     def SetVariables(self, request: pb.SetVariablesRequest, call: Call) -> pb.SetVariablesResponse:
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
-        execution = varying.set_variables(
+        id = execution_id_of(request, call)
+        varying.set_variables(
             self._actor,
-            acting.get(call.workspace, execution_id_of(request, call)),
+            acting.get(call.workspace, id),
             _object("variables_json", request.variables_json),
             expected_revision=_revision(request.expected_revision),
             request=source,
             seconds=seconds_left(call),
         )
-        return pb.SetVariablesResponse(execution=execution_message(execution))
+        return pb.SetVariablesResponse(execution=execution_message(acting.get(call.workspace, id)))
 
     @changing
     def DeleteExecution(self, request: pb.DeleteExecutionRequest, call: Call) -> pb.DeleteExecutionResponse:
@@ -133,7 +134,7 @@ class ExecutionService(ExecutionServiceServicer):
     def RetryExecution(self, request: pb.RetryExecutionRequest, call: Call) -> pb.RetryExecutionResponse:
         id = fields.required("execution_id", request.execution_id)
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
-        execution = retry(
+        retry(
             self._actor.gateway,
             self._plans,
             call.workspace,
@@ -143,8 +144,7 @@ class ExecutionService(ExecutionServiceServicer):
             seconds=seconds_left(call),
         )
         self._actor.relations.deliverer.look_back(call.workspace, id, seconds_left(call))
-        execution = acting.get(call.workspace, id)
-        runs = step_runs.newest(call.workspace, id)
+        execution, runs = acting.get_with_step_runs(call.workspace, id)
         return pb.RetryExecutionResponse(execution=execution_message(execution), step_runs=self._told(execution, runs))
 
     @rpc
@@ -154,8 +154,7 @@ class ExecutionService(ExecutionServiceServicer):
             call.workspace, Request(fields.request_id(request.request_id), call.method, digest_of(request))
         )
         repairs = self._syncer.sync(call.workspace, id, seconds_left(call))
-        execution = acting.get(call.workspace, id)
-        runs = step_runs.newest(call.workspace, id)
+        execution, runs = acting.get_with_step_runs(call.workspace, id)
         return pb.SyncExecutionResponse(
             execution=execution_message(execution),
             step_runs=self._told(execution, runs),

@@ -9,7 +9,7 @@ from heddle.v1.human_request_pb2 import HumanRequest
 from heddle.v1.human_task_pb2 import HumanTask as HumanTaskMessage
 from heddle.v1.human_task_pb2 import HumanTaskAction as ActionMessage
 from heddle.v1.human_task_service_pb2_grpc import HumanTaskServiceServicer
-from service import claiming
+from service import acting, claiming
 from service.acting import Actor, Request
 from service.domain import fields
 from service.domain.errors import Invalid
@@ -86,15 +86,13 @@ class HumanTaskService(HumanTaskServiceServicer):
         task = _task(request, call)
         claiming.check_completer(task, person)
         action = StepCompleted(task.step_id, task.visit, output, outcome, by=person)
-        execution = self._actor.act(
-            call.workspace, task.execution_id, action, request=source, seconds=seconds_left(call)
-        )
+        self._actor.act(call.workspace, task.execution_id, action, request=source, seconds=seconds_left(call))
+        execution, runs = acting.get_with_step_runs(call.workspace, task.execution_id)
         plan = self._plans.get(call.workspace, execution.plan_digest)
-        runs = step_run_messages(call.workspace, step_runs.newest(call.workspace, execution.id), plan)
         return pb.CompleteHumanTaskResponse(
             human_task=self._told(claiming.get(call.workspace, task.id), call),
             execution=execution_message(execution),
-            step_runs=newest_fitting(runs),
+            step_runs=newest_fitting(step_run_messages(call.workspace, runs, plan)),
         )
 
     def _told(self, task: HumanTask, call: Call) -> HumanTaskMessage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from heddle.v1 import step_service_pb2 as pb
@@ -78,23 +77,25 @@ class StepService(StepServiceServicer):
         execution_id, step_id, visit = _addressed(request, call)
         outcome = fields.text("outcome", request.outcome, at_most=128)
         action = StepCompleted(step_id, visit, output_of(request), outcome)
-        execution = self._act(execution_id, action, request, call)
-        return pb.CompleteStepResponse(execution=execution_message(execution), step_runs=self._runs(execution))
+        self._act(execution_id, action, request, call)
+        return pb.CompleteStepResponse(**self._told(execution_id, call))
 
     @rpc
     def UpdateStep(self, request: pb.UpdateStepRequest, call: Call) -> pb.UpdateStepResponse:
         execution_id, step_id, visit = _addressed(request, call)
         status = fields.required("status", value_of("status", StepRunMessage.Status, request.status))
-        execution = self._act(execution_id, StepUpdated(step_id, status, visit), request, call)
-        return pb.UpdateStepResponse(execution=execution_message(execution), step_runs=self._runs(execution))
+        self._act(execution_id, StepUpdated(step_id, status, visit), request, call)
+        return pb.UpdateStepResponse(**self._told(execution_id, call))
 
-    def _act(self, execution_id: str, action: Action, request: Any, call: Call) -> Execution:
+    def _act(self, execution_id: str, action: Action, request: Any, call: Call) -> None:
         source = Request(fields.request_id(request.request_id), call.method, digest_of(request))
-        return self._actor.act(call.workspace, execution_id, action, request=source, seconds=seconds_left(call))
+        self._actor.act(call.workspace, execution_id, action, request=source, seconds=seconds_left(call))
 
-    def _runs(self, execution: Execution) -> Sequence[StepRunMessage]:
-        runs = step_runs.newest(execution.workspace, execution.id)
-        return newest_fitting(step_run_messages(execution.workspace, runs, self._plan(execution)))
+    def _told(self, execution_id: str, call: Call) -> dict[str, Any]:
+        """What is told of an execution after an action."""
+        execution, runs = acting.get_with_step_runs(call.workspace, execution_id)
+        messages = step_run_messages(call.workspace, runs, self._plan(execution))
+        return {"execution": execution_message(execution), "step_runs": newest_fitting(messages)}
 
     def _plan(self, execution: Execution) -> Plan:
         return self._plans.get(execution.workspace, execution.plan_digest)
