@@ -413,14 +413,21 @@ def confirm_all(workspace: str, execution_ids: Sequence[str], now: datetime) -> 
 
 
 def refuse_launch(workspace: str, execution_id: str, error: str, now: datetime) -> None:
-    """Record that Temporal refuses the start for good."""
-    query(
-        "WITH e AS (UPDATE executions SET status = 'FAILED_TO_START', phase = 'NONE', error = %s, end_time = %s, "
+    """Record that Temporal refuses the start for good: it waits for nobody any more, and is told of as a failure."""
+    parts = [
+        "e AS (UPDATE executions SET status = 'FAILED_TO_START', phase = 'NONE', error = %s, end_time = %s, "
         "update_time = %s, revision = revision + 1, launch_attempts = launch_attempts + 1, launch_state = NULL, "
-        "launch_after = NULL, launch_error = NULL, report_after = CASE WHEN parent_id IS NOT NULL THEN now() END "
-        f"WHERE workspace = %s AND id = %s AND {_IS_WAITING} RETURNING 1), {task_rows.WITHDRAW_ALL} SELECT 1 FROM e",
-        (error, now, now, workspace, execution_id, now, now, workspace, execution_id, workspace, execution_id),
-    )
+        "launch_after = NULL, launch_error = NULL, cancel_after = NULL, "
+        "report_after = CASE WHEN parent_id IS NOT NULL THEN now() END "
+        f"WHERE workspace = %s AND id = %s AND {_IS_WAITING} RETURNING {own_events.RETURNED})",
+        task_rows.WITHDRAW_ALL,
+    ]
+    place = [workspace, execution_id]
+    values: list[Any] = [error, now, now, *place, now, now, *place, *place]
+    _append(parts, values, waits.closing_all(workspace, execution_id))
+    told = own_events.ending("FAILED_TO_START", None, error)
+    _append(parts, values, own_events.inserting(workspace, execution_id, 0, now, told))
+    query(f"WITH {', '.join(parts)} SELECT 1 FROM e", values)
 
 
 def postpone_launch(workspace: str, execution_id: str, error: str, delay: float, now: datetime) -> None:

@@ -15,7 +15,12 @@ LIFE = 24 * 3600.0
 MAX_OUTPUT = 64 * 1024
 """Characters of an output that stands in an event; a larger one is left out, with `outputOmitted`."""
 
-ENDS = {"COMPLETED": "workflow.completed", "FAILED": "workflow.failed", "CANCELLED": "workflow.cancelled"}
+ENDS = {
+    "COMPLETED": "workflow.completed",
+    "FAILED": "workflow.failed",
+    "FAILED_TO_START": "workflow.failed",
+    "CANCELLED": "workflow.cancelled",
+}
 """The event of each end."""
 
 COMPENSATED = "workflow.compensation.completed"
@@ -40,7 +45,8 @@ def inserting(
 ) -> tuple[str, list[Any]]:
     """Give the part of an execution's write, if `e` has a row, that stores events: names, and fields of payloads.
 
-    `number` is the last ledger number of the write, which tells the events of one write from another's.
+    `number` is the last ledger number of the write, which tells the events of one write from another's; 0 is for the
+    one end of which the ledger does not tell, a start that was refused.
     """
     part = (
         "oe AS (INSERT INTO events (workspace, event_id, name, version, source, event_time, payload, metadata, digest, "
