@@ -36,6 +36,11 @@ class Request:
     method: str
     digest: str
 
+    @property
+    def update_id(self) -> str:
+        """What Temporal knows it by, as long as the workflow runs; another call of the same id is another update."""
+        return f"{self.id}/{self.digest}"
+
 
 class Actor:
     """Brings what callers do to executions."""
@@ -58,7 +63,7 @@ class Actor:
             if answered_before(workspace, request):
                 return
         try:
-            left = observe(self.gateway, execution, _on(action, request), request.id, seconds)
+            left = observe(self.gateway, execution, _on(action, request), request.update_id, seconds)
             self.relations.settle(execution, left, limit - time.monotonic())
         except Refused as refused:
             if refused.reason != "STEP_NOT_WAITING" or not _is_repeated(workspace, execution_id, action):

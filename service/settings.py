@@ -47,6 +47,7 @@ class Settings:
     history_limit: int | None  # events after which an execution continues as new; None: when Temporal suggests it
     reconcile_seconds: int  # between two looks for workflows that were ended in Temporal behind Heddle's back
     statistics_seconds: int  # how old the statistics may grow before they are gathered anew
+    request_retention_days: int  # how long changing requests are remembered; 0: for ever
     data_sources: Mapping[str, DataSource]  # by type
     http_allow: Egress  # where requests of definitions may go
 
@@ -59,6 +60,7 @@ class Settings:
                 "HEDDLE_DATABASE_URL is not set: name the PostgreSQL database, such as"
                 " postgresql://heddle:secret@db.example/heddle (`heddle dev` starts one of its own)"
             )
+        retention = _read(environ, "HEDDLE_REQUEST_RETENTION_DAYS", _retention_days)
         return cls(
             listen=_listen(environ),
             database_url=url,
@@ -69,6 +71,7 @@ class Settings:
             history_limit=_read(environ, "HEDDLE_HISTORY_LIMIT", _history_limit),
             reconcile_seconds=_read(environ, "HEDDLE_RECONCILE_SECONDS", _reconcile_seconds) or 20,
             statistics_seconds=_read(environ, "HEDDLE_STATISTICS_SECONDS", _statistics_seconds) or 60,
+            request_retention_days=30 if retention is None else retention,
             data_sources=_data_sources(environ),
             http_allow=_read(environ, "HEDDLE_HTTP_ALLOW", egress.parse) or Egress(),
         )
@@ -164,23 +167,20 @@ def _name(text: str) -> str:
     return text
 
 
-def _history_limit(text: str) -> int:
-    # Below, an execution would continue as new before its first task could come back; above, Temporal itself ends it.
-    if not text.isascii() or not text.isdigit() or not 10 <= int(text) <= 50_000:
-        raise ValueError("expected a number of history events from 10 to 50000")
-    return int(text)
+def _whole(what: str, least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise ValueError(f"expected a number of {what} from {least} to {most}")
+        return int(text)
+
+    return read
 
 
-def _reconcile_seconds(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3600:
-        raise ValueError("expected a number of seconds from 1 to 3600")
-    return int(text)
-
-
-def _statistics_seconds(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 86_400:
-        raise ValueError("expected a number of seconds from 1 to 86400")
-    return int(text)
+# Below, an execution would continue as new before its first task could come back; above, Temporal itself ends it.
+_history_limit = _whole("history events", 10, 50_000)
+_reconcile_seconds = _whole("seconds", 1, 3600)
+_statistics_seconds = _whole("seconds", 1, 86_400)
+_retention_days = _whole("days", 0, 36_500)
 
 
 def _places(text: str) -> dict[str, DataSource]:

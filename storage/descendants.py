@@ -40,10 +40,19 @@ def lock_parent(workspace: str, execution_id: str) -> Member | None:
 
 
 def delete(workspace: str, execution_ids: Sequence[str]) -> None:
-    """Delete locked executions with their step runs and ledgers, in the order in which they are given."""
+    """Delete locked executions with their step runs and ledgers, in the order in which they are given.
+
+    The request that started one told by itself that it was used; from now on only the memory of requests does.
+    """
     for start in range(0, len(execution_ids), PORTION):
         portion = list(execution_ids[start : start + PORTION])
-        query("DELETE FROM executions WHERE workspace = %s AND id = ANY(%s)", (workspace, portion))
+        query(
+            "WITH d AS (DELETE FROM executions WHERE workspace = %s AND id = ANY(%s) RETURNING *) "
+            "INSERT INTO requests SELECT workspace, request_id, 'StartExecution', request_digest, '', now() FROM d "
+            "WHERE parent_id IS NULL ON CONFLICT (workspace, request_id) DO UPDATE SET create_time = "
+            "excluded.create_time WHERE requests.method = 'StartExecution'",
+            (workspace, portion),
+        )
 
 
 def _lock_all(workspace: str, which: str, values: list[object]) -> list[Member]:

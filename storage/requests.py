@@ -1,4 +1,4 @@
-"""The memory of changing requests, which makes sending one again harmless."""
+"""The memory of changing requests, which makes sending one again harmless; it reaches back for a time."""
 
 from __future__ import annotations
 
@@ -44,3 +44,18 @@ def claim(workspace: str, request_id: str, *, method: str, digest: str, now: dat
 def finish(workspace: str, request_id: str, answer: bytes) -> None:
     """Remember the answer to a claimed request."""
     query(_FINISH, (answer, workspace, request_id))
+
+
+def forget(days: int, limit: int) -> int:
+    """Forget some of the requests that are older, the oldest first; gives how many.
+
+    Several may do this at once: each takes others. The rows are deleted by their places, since by their keys
+    PostgreSQL may choose to look through all of them.
+    """
+    rows = query(
+        "DELETE FROM requests WHERE ctid = ANY(ARRAY(SELECT ctid FROM requests "
+        "WHERE create_time < now() - make_interval(days => %s) ORDER BY create_time LIMIT %s FOR UPDATE SKIP LOCKED)) "
+        "RETURNING 1",
+        (days, limit),
+    )
+    return len(rows)

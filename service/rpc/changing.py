@@ -26,7 +26,7 @@ Res = TypeVar("Res", bound=Message)
 def changing(method: Callable[[S, Req, Call], Res]) -> Callable[[S, Req, grpc.ServicerContext], Res]:
     """Make an rpc of a function of (self, request, call) that runs in a transaction, once for each request id.
 
-    The answer is stored with the change, and is what every repetition gets.
+    The answer is stored with the change, and is what every repetition gets until it is forgotten.
     """
 
     @wraps(method)
@@ -34,11 +34,13 @@ def changing(method: Callable[[S, Req, Call], Res]) -> Callable[[S, Req, grpc.Se
         request_id = fields.request_id(request.request_id)
         digest = digest_of(request)
         with transaction():
-            if requests.claim(call.workspace, request_id, method=call.method, digest=digest, now=call.now):
-                answer = method(self, request, call)
-                requests.finish(call.workspace, request_id, answer.SerializeToString())
-                return answer
-            return cast("Res", _answer(request, _remembered(call, request_id, digest)))
+            while not requests.claim(call.workspace, request_id, method=call.method, digest=digest, now=call.now):
+                earlier = requests.find(call.workspace, request_id)
+                if earlier is not None:  # it may just have grown old enough to be forgotten
+                    return cast("Res", _answer(request, _remembered(earlier, call, request_id, digest)))
+            answer = method(self, request, call)
+            requests.finish(call.workspace, request_id, answer.SerializeToString())
+            return answer
 
     return rpc(once)
 
@@ -57,11 +59,10 @@ def reused(request_id: str) -> AlreadyExists:
     )
 
 
-def _remembered(call: Call, request_id: str, digest: str) -> bytes:
-    stored = requests.find(call.workspace, request_id)
-    if stored is None or (stored.method, stored.digest) != (call.method, digest):
+def _remembered(earlier: requests.Request, call: Call, request_id: str, digest: str) -> bytes:
+    if (earlier.method, earlier.digest) != (call.method, digest):
         raise reused(request_id)
-    return stored.answer
+    return earlier.answer
 
 
 def _answer(request: Message, stored: bytes) -> Message:

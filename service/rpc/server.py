@@ -74,7 +74,7 @@ from service.starting import Starter
 from service.sweeping import Sweeper
 from service.syncing import Syncer
 from service.watching import Watchers
-from storage import database, migrating, plans, statistics
+from storage import database, migrating, plans, requests, statistics
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +92,12 @@ NOTICE = 0.5
 
 STATISTICS_LOOK = 5.0
 """Seconds between two looks whether the statistics have grown old; any server may have gathered them."""
+
+FORGET_SECONDS = 60.0
+"""Seconds between two looks for requests that have been remembered for long enough."""
+
+FORGOTTEN = 1_000
+"""Requests that one sweep forgets."""
 
 GRACE = 20.0
 """Seconds that the calls under way are given to end."""
@@ -172,14 +178,16 @@ def serve(settings: Settings) -> None:
     )
     launcher = Launcher(gateway)
     server = Server(settings.listen, gateway, lambda: launcher.is_swamped)
-    every = settings.statistics_seconds
-    sweepers = (
+    every, days = settings.statistics_seconds, settings.request_retention_days
+    sweepers = [
         Sweeper("sweeper", [launcher.sweep, server.relations.sweep]),
         Sweeper("matcher", [server.reactor.sweep, server.reactor.expire]),
         Sweeper("deliverer", [server.deliverer.sweep, server.deliverer.sweep_waits]),
         Sweeper("reconciler", [server.syncer.sweep], interval=settings.reconcile_seconds),
         Sweeper("statistics", [lambda: statistics.refresh(every)], interval=min(every, STATISTICS_LOOK)),
-    )
+    ]
+    if days:
+        sweepers.append(Sweeper("forgetter", [lambda: requests.forget(days, FORGOTTEN)], interval=FORGET_SECONDS))
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked_to_stop.set())

@@ -21,6 +21,7 @@ def test_only_the_database_has_to_be_named():
         history_limit=None,
         reconcile_seconds=20,
         statistics_seconds=60,
+        request_retention_days=30,
         data_sources={},
         http_allow=Egress(),
     )
@@ -69,6 +70,8 @@ def test_an_empty_variable_counts_as_absent():
         ("HEDDLE_HISTORY_LIMIT", "many", "from 10 to 50000"),
         ("HEDDLE_RECONCILE_SECONDS", "0", "from 1 to 3600"),
         ("HEDDLE_STATISTICS_SECONDS", "86401", "from 1 to 86400"),
+        ("HEDDLE_REQUEST_RETENTION_DAYS", "-1", "expected a number of days from 0 to 36500"),
+        ("HEDDLE_REQUEST_RETENTION_DAYS", "36501", "from 0 to 36500"),
         ("HEDDLE_HISTORY_LIMIT", "٢٠٠", "from 10 to 50000"),
     ],
 )
@@ -79,6 +82,12 @@ def test_a_bad_value_is_refused_with_its_name_and_rule(kind, name, value, rule):
 
     assert str(refusal.value).startswith(f"{name} is {value!r}: ")
     assert rule in str(refusal.value)
+
+
+def test_requests_may_be_remembered_for_ever():
+    settings = Settings.from_environment({"HEDDLE_DATABASE_URL": URL, "HEDDLE_REQUEST_RETENTION_DAYS": "0"})
+
+    assert settings.request_retention_days == 0
 
 
 @pytest.mark.parametrize("name", ["HEDDLE_POSTGRES_PORT", "HEDDLE_TEMPORAL_PORT"])

@@ -6,6 +6,7 @@ import json
 import threading
 
 import grpc
+import psycopg2
 import pytest
 
 from tests.end_to_end.api import Api, Refusal, refused, status
@@ -158,3 +159,13 @@ def test_no_revision_is_negative(api, execution, revision):
         put(api, execution, {}, revision)
 
     assert refusals[0].fields == ["expected_revision"]
+
+
+def test_a_forgotten_request_id_may_stand_for_another_request(api, execution, heddle):
+    put(api, execution, {"word": "first"}, request_id="r1")
+    with refused("ALREADY_EXISTS", "REQUEST_ID_REUSED"):
+        put(api, execution, {"word": "second"}, request_id="r1")
+    with psycopg2.connect(heddle.settings.database_url) as session, session.cursor() as cursor:
+        cursor.execute("DELETE FROM requests WHERE workspace = %s", (api.workspace,))
+
+    assert variables(put(api, execution, {"word": "second"}, request_id="r1")) == {"word": "second"}

@@ -125,6 +125,26 @@ def test_calls_under_way_end_before_the_server_does(fresh_database):
     assert "Traceback" not in log
 
 
+def test_a_server_forgets_requests_that_are_old_enough(fresh_database):
+    url = fresh_database()
+    with psycopg2.connect(url) as session, session.cursor() as cursor:
+        old = "INSERT INTO requests SELECT 'default', 'r' || n, 'M', '', '', now() - n * interval '1 day' FROM "
+        cursor.execute(old + "generate_series(28, 31) n")
+    process = serve(url, f"127.0.0.1:{ports.free()}")
+    limit = time.monotonic() + 30
+    with psycopg2.connect(url) as session, session.cursor() as cursor:
+        session.autocommit = True
+        left = []
+        while len(left) != 2 and time.monotonic() < limit:
+            time.sleep(0.05)
+            cursor.execute("SELECT request_id FROM requests ORDER BY 1")
+            left = [id for (id,) in cursor.fetchall()]
+    process.terminate()
+    process.communicate(timeout=30)
+
+    assert left == ["r28", "r29"]
+
+
 def test_a_database_outage_is_told_and_passes(database_url, fresh_database, monkeypatch):
     monkeypatch.setattr(database, "WAIT", 1.0)
     database.connect("postgresql://nobody@127.0.0.1:1/nothing")

@@ -68,7 +68,9 @@ class StartExecutionRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     WAIT_FOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Names this request: the workspace has at most one execution for it; 1 to 128 printable ASCII characters."""
+    """Names this request: the workspace has at most one execution for it; 1 to 128 printable ASCII characters. It is
+    remembered as long as the execution exists, and as other requests are after that.
+    """
     version_id: _builtins.str
     """This PUBLISHED version."""
     template_id: _builtins.str

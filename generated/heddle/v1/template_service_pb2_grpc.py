@@ -31,7 +31,8 @@ class TemplateServiceStub:
     Every rpc of every service may also answer INVALID_ARGUMENT (INVALID_FIELD, WORKSPACE_INVALID, and for lists
     PAGE_TOKEN_INVALID), UNAVAILABLE (DATABASE_UNAVAILABLE), DEADLINE_EXCEEDED (DEADLINE_EXCEEDED) and INTERNAL
     (INTERNAL); one that changes something also ALREADY_EXISTS (REQUEST_ID_REUSED) and ABORTED (CONCURRENT_CHANGE,
-    ETAG_MISMATCH).
+    ETAG_MISMATCH). Its request_id is remembered for 30 days, or as the server is set (HEDDLE_REQUEST_RETENTION_DAYS);
+    docs/requests.md tells what a repetition does then.
     An id of another workspace is answered exactly as one that does not exist.
     """
 
@@ -89,7 +90,8 @@ class TemplateServiceServicer:
     Every rpc of every service may also answer INVALID_ARGUMENT (INVALID_FIELD, WORKSPACE_INVALID, and for lists
     PAGE_TOKEN_INVALID), UNAVAILABLE (DATABASE_UNAVAILABLE), DEADLINE_EXCEEDED (DEADLINE_EXCEEDED) and INTERNAL
     (INTERNAL); one that changes something also ALREADY_EXISTS (REQUEST_ID_REUSED) and ABORTED (CONCURRENT_CHANGE,
-    ETAG_MISMATCH).
+    ETAG_MISMATCH). Its request_id is remembered for 30 days, or as the server is set (HEDDLE_REQUEST_RETENTION_DAYS);
+    docs/requests.md tells what a repetition does then.
     An id of another workspace is answered exactly as one that does not exist.
     """
 
@@ -223,7 +225,8 @@ class TemplateService:
     Every rpc of every service may also answer INVALID_ARGUMENT (INVALID_FIELD, WORKSPACE_INVALID, and for lists
     PAGE_TOKEN_INVALID), UNAVAILABLE (DATABASE_UNAVAILABLE), DEADLINE_EXCEEDED (DEADLINE_EXCEEDED) and INTERNAL
     (INTERNAL); one that changes something also ALREADY_EXISTS (REQUEST_ID_REUSED) and ABORTED (CONCURRENT_CHANGE,
-    ETAG_MISMATCH).
+    ETAG_MISMATCH). Its request_id is remembered for 30 days, or as the server is set (HEDDLE_REQUEST_RETENTION_DAYS);
+    docs/requests.md tells what a repetition does then.
     An id of another workspace is answered exactly as one that does not exist.
     """
 

@@ -32,7 +32,8 @@ class TemplateServiceStub:
     Every rpc of every service may also answer INVALID_ARGUMENT (INVALID_FIELD, WORKSPACE_INVALID, and for lists
     PAGE_TOKEN_INVALID), UNAVAILABLE (DATABASE_UNAVAILABLE), DEADLINE_EXCEEDED (DEADLINE_EXCEEDED) and INTERNAL
     (INTERNAL); one that changes something also ALREADY_EXISTS (REQUEST_ID_REUSED) and ABORTED (CONCURRENT_CHANGE,
-    ETAG_MISMATCH).
+    ETAG_MISMATCH). Its request_id is remembered for 30 days, or as the server is set (HEDDLE_REQUEST_RETENTION_DAYS);
+    docs/requests.md tells what a repetition does then.
     An id of another workspace is answered exactly as one that does not exist.
     """
 
@@ -89,7 +90,8 @@ class TemplateServiceAsyncStub(TemplateServiceStub):
     Every rpc of every service may also answer INVALID_ARGUMENT (INVALID_FIELD, WORKSPACE_INVALID, and for lists
     PAGE_TOKEN_INVALID), UNAVAILABLE (DATABASE_UNAVAILABLE), DEADLINE_EXCEEDED (DEADLINE_EXCEEDED) and INTERNAL
     (INTERNAL); one that changes something also ALREADY_EXISTS (REQUEST_ID_REUSED) and ABORTED (CONCURRENT_CHANGE,
-    ETAG_MISMATCH).
+    ETAG_MISMATCH). Its request_id is remembered for 30 days, or as the server is set (HEDDLE_REQUEST_RETENTION_DAYS);
+    docs/requests.md tells what a repetition does then.
     An id of another workspace is answered exactly as one that does not exist.
     """
 
@@ -142,7 +144,8 @@ class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
     Every rpc of every service may also answer INVALID_ARGUMENT (INVALID_FIELD, WORKSPACE_INVALID, and for lists
     PAGE_TOKEN_INVALID), UNAVAILABLE (DATABASE_UNAVAILABLE), DEADLINE_EXCEEDED (DEADLINE_EXCEEDED) and INTERNAL
     (INTERNAL); one that changes something also ALREADY_EXISTS (REQUEST_ID_REUSED) and ABORTED (CONCURRENT_CHANGE,
-    ETAG_MISMATCH).
+    ETAG_MISMATCH). Its request_id is remembered for 30 days, or as the server is set (HEDDLE_REQUEST_RETENTION_DAYS);
+    docs/requests.md tells what a repetition does then.
     An id of another workspace is answered exactly as one that does not exist.
     """
 
