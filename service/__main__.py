@@ -44,8 +44,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
         serve(settings)
     elif arguments.command == "work":
+        from service.temporal.memory import return_large_blocks
         from service.temporal.worker import work
 
+        return_large_blocks(os.environ)
         work(settings)
     else:
         from storage.migrating import migrate
