@@ -9,25 +9,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median
 
-import psycopg2
-
-from bench.million import load
+from bench.filled import filled, seconds, server
 from bench.printing import table
-from service.embedded import ports, postgres
 from service.embedded.problem import Problem
-from service.embedded.supervising import Supervisor
-from service.embedded.waiting import Waiter
 from storage import database, human_tasks
 from storage.database import query
 from storage.human_tasks import Wanted
-from storage.migrating import migrate
 
 MANY = 500_000
 PAGE = 50
@@ -69,35 +59,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.inbox", description=__doc__)
     parser.add_argument("--tasks", type=int, default=MANY, help=f"how many to load; {MANY:,} when left out")
     many = parser.parse_args().tasks
-    with tempfile.TemporaryDirectory(prefix="heddle-bench-") as folder:
-        home, waiter, supervisor = Path(folder), Waiter(), Supervisor()
-        home.chmod(0o711)  # PostgreSQL's user has to pass through
-        cluster = postgres.prepare(home, port=ports.free(), log=home / "log", durable=True, waiter=waiter)
-        try:
-            (process,) = supervisor.keep(cluster.start)
-            cluster.await_ready(process, waiter)
-            database.connect(_loaded(cluster.url("postgres"), many))
+    try:
+        with server() as url:
+            database.connect(filled(url, "inbox", many, _TASKS.split(";")))
             print(table(["tasks", "first page", "in the middle", "buffers", "found"], map(_line, CASES)))
-        except Problem as problem:
-            print(f"bench.inbox: {problem}", file=sys.stderr)
-            return 1
-        finally:
-            supervisor.end()
+    except Problem as problem:
+        print(f"bench.inbox: {problem}", file=sys.stderr)
+        return 1
     return 0
-
-
-def _loaded(server: str, many: int) -> str:
-    url = postgres.create_database(server, "inbox")
-    migrate(url)
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    cursor = connection.cursor()
-    load(cursor, many)
-    cursor.execute("SET session_replication_role = replica")
-    for statement in _TASKS.split(";"):
-        cursor.execute(statement)
-    connection.close()
-    return url
 
 
 def _line(name: str) -> list[str]:
@@ -132,13 +101,7 @@ def _buffers(wanted: Wanted, before: str) -> int:
 
 
 def _times(wanted: Wanted, before: str) -> list[float]:
-    return [_seconds(lambda: _page(wanted, before)) for _ in range(ROUNDS)]
-
-
-def _seconds(do: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    do()
-    return time.perf_counter() - began
+    return [seconds(lambda: _page(wanted, before)) for _ in range(ROUNDS)]
 
 
 if __name__ == "__main__":

@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psycopg2
-
 from bench import writes
-from bench.million import MANY, load
+from bench.filled import filled, seconds, server
+from bench.million import MANY
 from bench.printing import table
-from service.embedded import ports, postgres
 from service.embedded.problem import Problem
-from service.embedded.supervising import Supervisor
-from service.embedded.waiting import Waiter
 from storage import database, execution_lists
 from storage.database import query
 from storage.execution_lists import Wanted
-from storage.migrating import migrate
 
 WORKSPACE = "default"
 PAGE = 50
@@ -128,8 +120,8 @@ def main() -> int:
     many = parser.parse_args().executions
     began = time.monotonic()
     try:
-        with _server() as server:
-            url = _loaded(server, "lists", many)
+        with server() as empty:
+            url = filled(empty, "lists", many)
             _say(f"{many:,} executions, loaded in {time.monotonic() - began:.0f} s\n")
             database.connect(url)
             named: dict[str, str] = dict(query(_NAMED))
@@ -137,7 +129,7 @@ def main() -> int:
             _say(f"\n{2 ** len(FILTERS):,} combinations of {', '.join(FILTERS)}\n")
             head = ["index", "combinations", "first page, ms: median", "worst", "buffers: worst"]
             _say(table([*head, "deep page: median", "worst", "buffers: worst"], _combined(named, many)))
-            plain = _loaded(server, "plain", many)
+            plain = filled(empty, "plain", many)
             writes.without_indexes_for_lists(plain)
             _say("\n" + table(["write", "indexes before", "now", "ratio", "range"], writes.measure(plain, url)))
     except Problem as problem:
@@ -145,32 +137,6 @@ def main() -> int:
         return 1
     _say(f"\n{time.monotonic() - began:.0f} s")
     return 0
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    """Start a PostgreSQL as `heddle dev` has it; gives the url of an empty database."""
-    with tempfile.TemporaryDirectory(prefix="heddle-bench-") as folder:
-        home, waiter, supervisor = Path(folder), Waiter(), Supervisor()
-        home.chmod(0o711)  # PostgreSQL's user has to pass through
-        log = home / "postgres.log"
-        cluster = postgres.prepare(home, port=ports.free(), log=log, durable=True, waiter=waiter)
-        try:
-            (process,) = supervisor.keep(cluster.start)
-            cluster.await_ready(process, waiter)
-            yield cluster.url("postgres")
-        finally:
-            supervisor.end()
-
-
-def _loaded(server: str, name: str, many: int) -> str:
-    url = postgres.create_database(server, name)
-    migrate(url)
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    load(connection.cursor(), many)
-    connection.close()
-    return url
 
 
 def _lines(named: dict[str, str]) -> Iterator[list[str]]:
@@ -199,10 +165,12 @@ def _name(value: Any, named: dict[str, str]) -> Any:
 
 def _read(wanted: Wanted, before: str) -> Read:
     """Read one page as the service does, many times; then have it explained."""
-    taken = [
-        _timed(lambda: execution_lists.page(WORKSPACE, wanted, before=before, limit=PAGE + 1)) for _ in range(ROUNDS)
-    ]
-    found = execution_lists.page(WORKSPACE, wanted, before=before, limit=PAGE + 1)
+
+    def page() -> execution_lists.Found:
+        return execution_lists.page(WORKSPACE, wanted, before=before, limit=PAGE + 1)
+
+    taken = [1000 * seconds(page) for _ in range(ROUNDS)]
+    found = page()
     plan = _explained(wanted, before)
     return Read(median(taken), plan.buffers, min(PAGE, len(found.executions)), plan.indexes)
 
@@ -264,13 +232,6 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for part in plan.get("Plans", ()):
         yield from _nodes(part)
-
-
-def _timed(call: Callable[[], object]) -> float:
-    """Milliseconds that a call takes."""
-    began = time.perf_counter()
-    call()
-    return (time.perf_counter() - began) * 1000
 
 
 def _say(line: str) -> None:

@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
-import psycopg2
-
-from bench.million import MANY, load
+from bench.filled import filled, seconds, server
+from bench.million import MANY
 from bench.printing import table
-from service.embedded import ports, postgres
 from service.embedded.problem import Problem
-from service.embedded.supervising import Supervisor
-from service.embedded.waiting import Waiter
 from storage import database, statistics
 from storage.database import query
-from storage.migrating import migrate
 
 _ENDED = """
 UPDATE executions SET create_time = create_time + shift, end_time = end_time + shift + random() * interval '2 days'
@@ -44,41 +35,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.statistics", description=__doc__)
     parser.add_argument("--executions", type=int, default=MANY, help=f"how many to load; {MANY:,} when left out")
     many = parser.parse_args().executions
-    with tempfile.TemporaryDirectory(prefix="heddle-bench-") as folder:
-        home, waiter, supervisor = Path(folder), Waiter(), Supervisor()
-        home.chmod(0o711)  # PostgreSQL's user has to pass through
-        cluster = postgres.prepare(home, port=ports.free(), log=home / "log", durable=True, waiter=waiter)
-        try:
-            (process,) = supervisor.keep(cluster.start)
-            cluster.await_ready(process, waiter)
-            _measure(_loaded(cluster.url("postgres"), many), many)
-        except Problem as problem:
-            print(f"bench.statistics: {problem}", file=sys.stderr)
-            return 1
-        finally:
-            supervisor.end()
+    try:
+        with server() as url:
+            _measure(filled(url, "statistics", many, (_ENDED, _FAILED, "VACUUM ANALYZE")), many)
+    except Problem as problem:
+        print(f"bench.statistics: {problem}", file=sys.stderr)
+        return 1
     return 0
-
-
-def _loaded(server: str, many: int) -> str:
-    url = postgres.create_database(server, "statistics")
-    migrate(url)
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    cursor = connection.cursor()
-    load(cursor, many)
-    cursor.execute(_ENDED)
-    cursor.execute("SET session_replication_role = replica")
-    cursor.execute(_FAILED)
-    cursor.execute("VACUUM ANALYZE")
-    connection.close()
-    return url
 
 
 def _measure(url: str, many: int) -> None:
     database.connect(url)
-    gathered = [_seconds(_gather) for _ in range(5)]
-    read = [_seconds(lambda: statistics.get("default", "t3")) for _ in range(200)]
+    gathered = [seconds(_gather) for _ in range(5)]
+    read = [seconds(lambda: statistics.get("default", "t3")) for _ in range(200)]
     ((rows, failed),) = query("SELECT count(*), sum(number) FILTER (WHERE kind = 'FAILURE') FROM statistics")
     lines = [
         ["executions, step runs", f"{many:,}, {3 * many:,}"],
@@ -94,12 +63,6 @@ def _measure(url: str, many: int) -> None:
 def _gather() -> None:
     query("UPDATE statistics_refreshes SET refresh_time = now() - interval '1 day', seconds = 0")
     statistics.refresh(60)
-
-
-def _seconds(do: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    do()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":
