@@ -24,8 +24,14 @@ def digest(value: Json) -> str:
     return hashlib.sha256(_text(value).encode()).hexdigest()[:32]
 
 
+def written(value: str | float) -> str:
+    """Write a value that a wait asks for as JSON, as the ledger tells it: 1.0 reads as 1 does, to which it is equal."""
+    whole = isinstance(value, float) and value.is_integer()
+    return json.dumps(int(value) if whole else value, ensure_ascii=False)
+
+
 def of_wait(path: str, value: str) -> tuple[str, str]:
-    """Give path and hash that a wait is found by, of the value written as JSON; empty when events do not list such.
+    """Give path and hash that a wait is found by, of the value as `written`; empty when events do not list such.
 
     They list scalars under plain names; a wait for anything else is one for anything.
     """

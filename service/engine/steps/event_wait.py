@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 
 from service.definition.durations import seconds
 from service.definition.expressions import UNDEFINED, ExpressionError, evaluate, select, truth
 from service.definition.plan import Json
+from service.domain import event_key
 from service.engine.observations import EventDelivered, TimerFired
 from service.engine.run import Refused, Run, Visit, describe
 from service.engine.scope import Overlay
@@ -46,14 +46,8 @@ def awaited(run: Run, settings: dict[str, Json]) -> dict[str, Json]:
         except ExpressionError:
             return wait
         if isinstance(value, str | int | float):
-            wait |= {"keyPath": settings["keyPath"], "keyValue": key_text(value)}
+            wait |= {"keyPath": settings["keyPath"], "keyValue": event_key.written(value)}
     return wait
-
-
-def key_text(value: str | float) -> str:
-    """Write a key so that values that JSONata takes to be equal read the same."""
-    whole = isinstance(value, float) and value.is_integer()
-    return json.dumps(int(value) if whole else value, ensure_ascii=False)
 
 
 def check_condition(run: Run, settings: dict[str, Json], event: dict[str, Json]) -> None:
