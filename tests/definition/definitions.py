@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+from service.definition.compiling import Examination
+from service.definition.plan import Plan
 from service.definition.surroundings import Child, Surroundings
 from service.domain.catalogue import Catalogue, ServiceRequestType, Task, TaskGroup
 from service.domain.task_definition import TaskDefinition
@@ -227,3 +229,16 @@ CHILD_INPUT: dict[str, Any] = {
 PARALLEL = definition("start > all; all > a, b, c; a > join; b > join; c > join; join > d; d > end") | {
     "name": "Parallel"
 }
+
+
+def assert_sound(examination: Examination, document: Any) -> None:
+    """Hold an examination to what is true of every one: a plan or errors, short findings at places of the document."""
+    assert (examination.plan is None) == any(finding.severity == "ERROR" for finding in examination.findings)
+    for finding in examination.findings:
+        assert len(finding.message) < 500
+        found = document
+        for part in finding.pointer.split("/")[1:]:
+            name = part.replace("~1", "/").replace("~0", "~")
+            found = found[int(name)] if isinstance(found, list) else found[name]
+    if examination.plan is not None:
+        assert Plan.from_json(examination.plan.to_json()) == examination.plan

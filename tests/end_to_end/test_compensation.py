@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections import deque
 
 import pytest
 from temporalio import activity
-from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
 
 from heddle.v1.history_event_pb2 import HistoryEvent
 from tests.end_to_end.api import Api, refused, status
 from tests.end_to_end.definitions import definition
+from tests.end_to_end.task_worker import working
 
 ONCE = {"maxAttempts": 1}
 
@@ -35,7 +32,6 @@ class Shop:
 def shop(temporal_address, workspace):
     """A worker for the tasks, on the queue that is named as the workspace."""
     shop = Shop()
-    stopping = threading.Event()
 
     def a_task(name):
         @activity.defn(name=name)
@@ -47,18 +43,9 @@ def shop(temporal_address, workspace):
 
         return act
 
-    async def work() -> None:
-        client = await Client.connect(temporal_address)
-        tasks = [a_task(name) for name in ("reserve", "pay", "ship", "release", "refund", "recall", "tell")]
-        async with Worker(client, task_queue=workspace, activities=tasks):
-            while not stopping.is_set():
-                await asyncio.sleep(0.02)
-
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
-    thread.start()
-    yield shop
-    stopping.set()
-    thread.join()
+    tasks = [a_task(name) for name in ("reserve", "pay", "ship", "release", "refund", "recall", "tell")]
+    with working(temporal_address, workspace, *tasks):
+        yield shop
 
 
 def order(

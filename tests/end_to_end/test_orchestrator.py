@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from heddle.v1.history_event_pb2 import HistoryEvent
 from tests.end_to_end.api import Api, refused, status
-from tests.end_to_end.test_tasks import working
+from tests.end_to_end.task_worker import working
 
 DEFINITIONS = Path(__file__).parent.parent / "definition/orchestrator_definitions"
 ORDER = json.loads((DEFINITIONS / "order.json").read_text())

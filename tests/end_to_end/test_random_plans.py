@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import threading
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from temporalio import activity
-from temporalio.client import Client
-from temporalio.worker import Worker
 
 from service.definition.compiling import examine
 from service.definition.plan import Plan
 from tests.end_to_end.api import Api
 from tests.end_to_end.replaying import simulate, timeless
+from tests.end_to_end.task_worker import working
 from tests.engine.random_plans import plans
 
 SAMPLE = 40
@@ -35,19 +33,8 @@ async def random_task(task: dict) -> dict:
 @pytest.fixture(scope="module")
 def task_worker(temporal_address):
     """A task worker in a thread of its own."""
-    stop = threading.Event()
-
-    async def work():
-        client = await Client.connect(temporal_address)
-        async with Worker(client, task_queue=QUEUE, activities=[random_task]):
-            while not stop.is_set():
-                await asyncio.sleep(0.05)
-
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
-    thread.start()
-    yield
-    stop.set()
-    thread.join()
+    with working(temporal_address, QUEUE, random_task):
+        yield
 
 
 def as_definition(plan: Plan) -> dict:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
-import threading
-from contextlib import contextmanager
 
 import pytest
 from temporalio import activity
-from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
 
 from tests.end_to_end.api import Api, refused, status
 from tests.end_to_end.definitions import definition
+from tests.end_to_end.task_worker import working
 from tests.endpoint import answer, endpoint
 
 QUICK = {"maxAttempts": 3, "initialInterval": 20}
@@ -32,31 +28,6 @@ def one(**step):
 
 def run_of(api: Api, execution):
     return api.call("GetStepRun", step_run_id=f"{execution.id}/a/1").step_run
-
-
-@contextmanager
-def working(address: str, queue: str, *activities):
-    """A task worker of a user, in this process."""
-    stopping: list = []
-    ready = threading.Event()
-
-    async def work():
-        stop = asyncio.Event()
-        stopping.append((asyncio.get_running_loop(), stop))
-        client = await Client.connect(address)
-        async with Worker(client, task_queue=queue, activities=activities):
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
-    thread.start()
-    assert ready.wait(20)
-    try:
-        yield
-    finally:
-        loop, stop = stopping[0]
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
 
 
 @activity.defn(name="charge")

@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 from temporalio import activity
-from temporalio.client import Client
-from temporalio.worker import Worker
 
 from heddle.v1.ledger_entry_pb2 import LedgerEntry
 from tests.end_to_end.api import Api, Refusal, phase, refused, status
 from tests.end_to_end.definitions import PARALLEL, definition
+from tests.end_to_end.task_worker import working
 
 TWO_STEPS = definition("start > a; a > b; b > end")
 
@@ -31,25 +30,16 @@ class Tasks:
 def tasks(temporal_address, workspace):
     """A task worker on the queue that is named as the workspace."""
     told = Tasks()
-    stopping = threading.Event()
 
     @activity.defn(name="pass")
     async def let_pass(task: dict) -> dict:
-        while not told.open.is_set() and not stopping.is_set():
+        while not told.open.is_set():
             await asyncio.sleep(0.01)
         return {"passed": True}
 
-    async def work() -> None:
-        client = await Client.connect(temporal_address)
-        async with Worker(client, task_queue=workspace, activities=[let_pass]):
-            while not stopping.is_set():
-                await asyncio.sleep(0.02)
-
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
-    thread.start()
-    yield told
-    stopping.set()
-    thread.join()
+    with working(temporal_address, workspace, let_pass):
+        yield told
+        told.open.set()
 
 
 @pytest.fixture

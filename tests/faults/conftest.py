@@ -8,9 +8,8 @@ from collections import Counter
 
 import pytest
 from temporalio import activity
-from temporalio.client import Client
-from temporalio.worker import Worker
 
+from tests.end_to_end.task_worker import working
 from tests.faults.proxy import Proxy
 
 
@@ -38,7 +37,6 @@ class Sink:
 def sink(temporal_address, workspace):
     """A task worker for the queue that is named as the workspace; gives its sink."""
     counted = Sink()
-    stopping = threading.Event()
 
     @activity.defn(name="effect")
     async def effect(task: dict) -> dict:
@@ -46,14 +44,5 @@ def sink(temporal_address, workspace):
         await asyncio.sleep(0.02)
         return {"key": task["idempotencyKey"]}
 
-    async def work() -> None:
-        client = await Client.connect(temporal_address)
-        async with Worker(client, task_queue=workspace, activities=[effect]):
-            while not stopping.is_set():
-                await asyncio.sleep(0.05)
-
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
-    thread.start()
-    yield counted
-    stopping.set()
-    thread.join()
+    with working(temporal_address, workspace, effect):
+        yield counted
