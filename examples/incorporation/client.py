@@ -1,7 +1,7 @@
 """What a calling service does: register a template once, start an execution by entity, complete its human steps.
 
 Every changing call has a request id. Those of the set-up are made from the definition, so that running the example
-again finds what is there already instead of making it twice.
+again finds what is there already instead of making it twice, as long as the server remembers requests (30 days).
 """
 
 from __future__ import annotations

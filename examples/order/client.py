@@ -1,8 +1,8 @@
 """What a shop does: register the workflow, start orders, and publish what happens to them as events.
 
 Every changing call has a request id. Those of the set-up are made from the definition, so that running the example
-again finds what is there already instead of making it twice. An event has an id of its own, so that telling of it twice
-is telling of it once.
+again finds what is there already instead of making it twice, as long as the server remembers requests (30 days). An
+event has an id of its own, so that telling of it twice is telling of it once.
 """
 
 from __future__ import annotations
