@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Literal
 
 from service.definition.plan import Json
 from service.domain.human_task import OPEN
+from service.domain.json_text import compact
 from service.engine.entries import Entry
 from service.engine.projecting import MISSING, StepRunChange, TaskChange, project
 from storage import executions, waits
@@ -123,4 +123,4 @@ def _task_row(run: StepRunChange, change: TaskChange) -> TaskRow:
 def _text(value: Json) -> str | None:
     if value is MISSING:
         return None
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return compact(value)

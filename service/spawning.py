@@ -16,6 +16,7 @@ from service.domain import fields, ids
 from service.domain.errors import HeddleError, Unavailable
 from service.domain.execution import MAX_DEPTH, Execution, Launch, Siblings
 from service.domain.fields import MAX_NAME
+from service.domain.json_text import compact
 from service.engine.steps.sub_workflow import ChildOrder
 from service.gateway import Gateway, StartRefused, TemporalAway
 from service.launching import create, first_moves, subject_in_use
@@ -127,7 +128,7 @@ class Spawner:
             template_id=target.template_id,
             version_id=target.version_id,
             plan_digest=target.plan_digest,
-            input=json.dumps(order.input, ensure_ascii=False, separators=(",", ":")),
+            input=compact(order.input),
             time=now,
             correlation_id=parent.correlation_id,
             subject=(order.subject_type, order.subject_id),

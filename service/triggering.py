@@ -16,7 +16,7 @@ from service.domain.delivery import Delivery
 from service.domain.errors import AlreadyExists, HeddleError, Invalid, NotFound, WrongState
 from service.domain.event import MAX_DEPTH, Event
 from service.domain.fields import shown
-from service.domain.json_text import Json
+from service.domain.json_text import Json, compact
 from service.domain.trigger import Trigger
 from service.domain.trigger_record import TriggerRecord
 from service.starting import MAX_MESSAGE, Order, Starter
@@ -86,7 +86,7 @@ def _compiled(trigger: Trigger) -> Compiled:
 def _start(event: Event, trigger: Trigger, correlation_id: str, input: Json, starter: Starter) -> None:
     if event.depth >= MAX_DEPTH:
         raise WrongState("TRIGGER_TOO_DEEP", f"{event.depth} triggers lead to this event, and no more may follow")
-    text = json.dumps(input, ensure_ascii=False, separators=(",", ":"))
+    text = compact(input)
     starter.start(
         Order(
             workspace=event.workspace,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from service.domain.catalogue import Catalogue, ServiceRequestType, Task, TaskGroup
 from service.domain.errors import Conflict, NotFound
-from service.domain.json_text import Json
+from service.domain.json_text import Json, compact
 from storage import models
 from storage.database import query, refusing, run, sql
 
@@ -57,7 +57,7 @@ def _found(statement: str, workspace: str) -> Catalogue | None:
 
 
 def _values(catalogue: Catalogue) -> dict[str, Json]:
-    types = json.dumps([asdict(type) for type in catalogue.types], ensure_ascii=False, separators=(",", ":"))
+    types = compact([asdict(type) for type in catalogue.types])
     return {**models.values(catalogue), "types": types}
 
 

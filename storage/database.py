@@ -1,11 +1,12 @@
 """The one handle to PostgreSQL: Peewee's, on a pool of its own.
 
 Statements outside a transaction take a connection each and commit by themselves, which spares single reads the round
-trips of BEGIN and COMMIT.
+trips of BEGIN and COMMIT. Those that run often are prepared on each connection, which spares planning them anew.
 """
 
 from __future__ import annotations
 
+import itertools
 import select
 import threading
 import time
@@ -16,6 +17,7 @@ from typing import Any
 
 import peewee
 import psycopg2
+import psycopg2.extensions
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, parse_dsn
 
 from service.domain.errors import Conflict, HeddleError, Invalid, TooLate, Unavailable
@@ -29,12 +31,15 @@ WAIT = 5.0
 PARKED_LONG = 20.0
 """Seconds after which a parked connection is asked whether it still lives, before it is used again."""
 
+MOST_PREPARED = 100
+"""Statements that are prepared on a connection; more of them are planned each time, as all others are."""
+
 STATEMENT_SECONDS = 15
 LOCK_SECONDS = 5
 
 _OPTIONS = (
     f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={LOCK_SECONDS}s "
-    "-c idle_in_transaction_session_timeout=60s -c TimeZone=UTC"
+    "-c idle_in_transaction_session_timeout=60s -c TimeZone=UTC -c plan_cache_mode=force_generic_plan"
 )
 
 Row = tuple[Any, ...]
@@ -55,6 +60,15 @@ class Overtaken(Violation, Conflict):
     def __init__(self, constraint: str) -> None:
         Conflict.__init__(self, "CONCURRENT_CHANGE", "what this call is about has just been deleted; try again")
         self.constraint = constraint
+
+
+class _Connection(psycopg2.extensions.connection):
+    """A connection that knows what is prepared on it: by the text of a statement, how to execute it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.prepared: dict[str, str] = {}
+        self.names = itertools.count()
 
 
 class _Database(peewee.PostgresqlDatabase):
@@ -129,6 +143,7 @@ class _Database(peewee.PostgresqlDatabase):
         given = parse_dsn(self._url).get("options", "")
         connection = psycopg2.connect(
             self._url,
+            connection_factory=_Connection,
             options=f"{_OPTIONS} {given}",
             connect_timeout=int(WAIT),
             application_name="heddle",
@@ -181,15 +196,19 @@ def snapshot() -> Iterator[None]:
         yield
 
 
-def query(sql: str, values: Sequence[Any] = ()) -> list[Row]:
-    """Run one statement and give its rows; inside `transaction` it is part of that."""
+def query(sql: str, values: Sequence[Any] = (), *, prepared: bool = False) -> list[Row]:
+    """Run one statement and give its rows; inside `transaction` it is part of that.
+
+    `prepared` is for a text that is run often, and whose one plan suits all values; there may not be many of them.
+    """
+    run = _run_prepared if prepared else _run
     if not handle.is_closed():
         with _refusals():
-            return _run(handle.held(), sql, values)
+            return run(handle.held(), sql, values)
     with _refusals():
         borrowed = handle.borrow()
         try:
-            return _run(borrowed, sql, values)
+            return run(borrowed, sql, values)
         finally:
             handle.give_back(borrowed)
 
@@ -220,6 +239,19 @@ def _run(connection: Connection, sql: str, values: Sequence[Any]) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def _run_prepared(connection: Connection, sql: str, values: Sequence[Any]) -> list[Row]:
+    execute = connection.prepared.get(sql)
+    if execute is None:
+        if len(connection.prepared) >= MOST_PREPARED:
+            return _run(connection, sql, values)
+        name = f"heddle_{next(connection.names)}"  # never one that may exist, though its making seemed to fail
+        numbered = sql % tuple(f"${number}" for number in range(1, len(values) + 1))
+        _run(connection, f"PREPARE {name} AS {numbered}", ())
+        execute = f"EXECUTE {name} ({', '.join(['%s'] * len(values))})"
+        connection.prepared[sql] = execute
+    return _run(connection, execute, values)
 
 
 def _is_usable(connection: Connection, parked: float) -> bool:

@@ -53,6 +53,7 @@ def _match_chunk(
         "SELECT c.execution_id, c.step_id, c.visit, i.* FROM c LEFT JOIN i USING (execution_id, step_id, visit) "
         "ORDER BY 1, 2, 3",
         (event.workspace, *wanted, *after, event.publish_time, CHUNK, event.workspace, event.event_id, lease),
+        prepared=True,
     )
     made = [Delivery(*row[3:]) for row in rows if row[3] is not None]
     return made, (rows[-1][0], rows[-1][1], rows[-1][2]) if len(rows) == CHUNK else None
@@ -72,6 +73,7 @@ def add(wait: Wait, event: Event, lease: float) -> Delivery | None:
         "deliver_after = excluded.deliver_after WHERE deliveries.status = 'REJECTED' "
         f"AND deliveries.reason = 'EVENT_NOT_AWAITED' RETURNING {COLUMNS}",
         (lease, wait.workspace, wait.execution_id, wait.step_id, wait.visit, event.event_id),
+        prepared=True,
     )
     return Delivery(*rows[0]) if rows else None
 
@@ -98,6 +100,7 @@ def claim(limit: int, lease: float) -> list[Delivery]:
         "step_id, visit FROM deliveries WHERE deliver_after <= now() ORDER BY deliver_after LIMIT %s "
         f"FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}",
         (lease, limit),
+        prepared=True,
     )
     return [Delivery(*row) for row in rows]
 
@@ -117,6 +120,7 @@ def _settle(delivery: Delivery, status: str, reason: str, message: str) -> None:
         "UPDATE deliveries SET status = %s, reason = %s, message = %s, deliver_after = NULL, attempts = attempts + 1, "
         f"update_time = now() WHERE {_PLACE} AND status = 'PENDING' RETURNING 1",
         (status, reason, message, *_place(delivery)),
+        prepared=True,
     )
 
 
@@ -131,7 +135,7 @@ def postpone(delivery: Delivery, reason: str, message: str, delay: float) -> Non
 
 def get(delivery: Delivery) -> Delivery | None:
     """Read a delivery again; None when it is gone with its execution or event."""
-    rows = query(f"SELECT {COLUMNS} FROM deliveries WHERE {_PLACE}", _place(delivery))
+    rows = query(f"SELECT {COLUMNS} FROM deliveries WHERE {_PLACE}", _place(delivery), prepared=True)
     return Delivery(*rows[0]) if rows else None
 
 
@@ -142,6 +146,7 @@ def of_event(workspace: str, event_id: str, *, before: tuple[str, str, int] | No
         f"SELECT {COLUMNS} FROM deliveries WHERE workspace = %s AND event_id = %s {condition} "
         "ORDER BY execution_id DESC, step_id DESC, visit DESC LIMIT %s",
         (workspace, event_id, *(before or ()), limit),
+        prepared=True,
     )
     return [Delivery(*row) for row in rows]
 

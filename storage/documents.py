@@ -37,6 +37,8 @@ def fetch(workspace: str, texts: Iterable[str | None]) -> dict[str, str]:
     if not digests:
         return {}
     rows = query(
-        "SELECT digest, body FROM documents WHERE workspace = %s AND digest = ANY(%s)", (workspace, list(digests))
+        "SELECT digest, body FROM documents WHERE workspace = %s AND digest = ANY(%s)",
+        (workspace, list(digests)),
+        prepared=True,
     )
     return {_PREFIX + digest: body for digest, body in rows}

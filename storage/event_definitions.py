@@ -38,7 +38,7 @@ def lock(workspace: str, id: str) -> EventDefinition:
 
 def by_name(workspace: str, name: str) -> EventDefinition | None:
     """Find the definition of the events of a name; None when there is none."""
-    rows = query(_BY_NAME, (workspace, name))
+    rows = query(_BY_NAME, (workspace, name), prepared=True)
     return EventDefinition(*rows[0]) if rows else None
 
 

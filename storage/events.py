@@ -39,8 +39,8 @@ def add(event: Event, request: tuple[str, str], lease: float) -> Event | None:
     life = event.expire_time - event.publish_time
     rows = query(
         "WITH e AS (INSERT INTO events (workspace, event_id, name, version, source, event_time, payload, metadata, "
-        "digest, depth, expire_time, match_after, keys) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now() + %s, "
-        "now() + make_interval(secs => %s), %s::bigint[]) ON CONFLICT DO NOTHING RETURNING *), "
+        "digest, depth, expire_time, match_after, keys) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
+        "now() + %s::interval, now() + make_interval(secs => %s), %s::bigint[]) ON CONFLICT DO NOTHING RETURNING *), "
         "q AS (INSERT INTO requests SELECT workspace, %s, 'PublishEvent', %s, '', now() FROM e) "
         f"SELECT {COLUMNS} FROM e",
         (
@@ -59,13 +59,16 @@ def add(event: Event, request: tuple[str, str], lease: float) -> Event | None:
             event_key.keys(event.workspace, event.seen()),
             *request,
         ),
+        prepared=True,
     )
     return Event(*rows[0]) if rows else None
 
 
 def find(workspace: str, event_id: str) -> Event | None:
     """Find an event; None when there is none of that id, or it has expired."""
-    rows = query(f"SELECT {COLUMNS} FROM events WHERE workspace = %s AND event_id = %s", (workspace, event_id))
+    rows = query(
+        f"SELECT {COLUMNS} FROM events WHERE workspace = %s AND event_id = %s", (workspace, event_id), prepared=True
+    )
     return Event(*rows[0]) if rows else None
 
 
@@ -152,6 +155,7 @@ def claim(limit: int, lease: float) -> list[Event]:
         "(SELECT workspace, event_id FROM events WHERE match_after <= now() ORDER BY match_after LIMIT %s "
         f"FOR UPDATE SKIP LOCKED) RETURNING {COLUMNS}",
         (lease, limit),
+        prepared=True,
     )
     return [Event(*row) for row in rows]
 
@@ -159,9 +163,10 @@ def claim(limit: int, lease: float) -> list[Event]:
 def matched(events: Sequence[Event]) -> None:
     """Note that everything these events concern is known."""
     query(
-        "UPDATE events SET match_after = NULL FROM unnest(%s, %s) AS x(workspace, event_id) "
+        "UPDATE events SET match_after = NULL FROM unnest(%s::text[], %s::text[]) AS x(workspace, event_id) "
         "WHERE (events.workspace, events.event_id) = (x.workspace, x.event_id) RETURNING 1",
         ([event.workspace for event in events], [event.event_id for event in events]),
+        prepared=True,
     )
 
 
@@ -170,6 +175,7 @@ def is_matched(event: Event) -> bool:
     rows = query(
         "SELECT match_after IS NULL FROM events WHERE workspace = %s AND event_id = %s",
         (event.workspace, event.event_id),
+        prepared=True,
     )
     return bool(rows and rows[0][0])
 
@@ -182,5 +188,6 @@ def expire(limit: int) -> int:
         "WHERE (d.workspace, d.event_id) = (v.workspace, v.event_id) AND d.deliver_after IS NOT NULL) "
         "ORDER BY expire_time LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING 1",
         (limit,),
+        prepared=True,
     )
     return len(rows)

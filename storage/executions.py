@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from service.domain.execution import Execution, Launch, Planned
+from service.domain.json_text import compact
 from storage import deliveries, documents, families, own_events, task_rows, trigger_records, waits
 from storage.database import Row, query, transaction
 from storage.execution_lists import LIGHT
@@ -98,31 +99,30 @@ def add(execution: Execution, launch_state: str | None, lease: float, writing: W
     is under way (False otherwise), and that cannot end meanwhile without seeing the child.
     """
     shelf = documents.Shelf()
-    columns = [column.name for column in fields(Execution) if column.name != "launch_after"]
-    values: list[Any] = [getattr(execution, name) for name in columns]
+    row = [getattr(execution, name) for name in _STORED]
     for name in ("input", "output"):
-        values[columns.index(name)] = shelf.put(values[columns.index(name)])
-    lease_end = "now() + make_interval(secs => %s)" if launch_state is not None else "NULL"
-    lease_values = [lease] if launch_state is not None else []
-    request = [execution.workspace, execution.request_id, execution.request_digest]
-    source_values: list[Any] = []
+        row[_STORED.index(name)] = shelf.put(row[_STORED.index(name)])
+    row += [launch_state, lease if launch_state is not None else None]
     if execution.parent_id is None:
-        source = ""
-        # No `ON CONFLICT`: an id that another rpc has used is an error.
-        remember = ", q AS (INSERT INTO requests SELECT %s, %s, 'StartExecution', %s, '', now() FROM e)"
+        head = _ADD.format(source="") + _REMEMBER
+        values = [*row, execution.workspace, execution.request_id, execution.request_digest]
     else:
-        source = _PARENT
-        source_values += [execution.workspace, execution.parent_id, execution.parent_step_id, execution.parent_visit]
-        remember, request = "", []
-    head = (
-        f"{source}e AS (INSERT INTO executions ({', '.join(columns)}, launch_state, launch_after) "
-        f"SELECT {', '.join(['%s'] * len(columns))}, %s, {lease_end}{' FROM p' if source else ''} "
-        f"ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written, {own_events.RETURNED}){remember}"
-    )
+        head = _PARENT + _ADD.format(source="FROM p")
+        values = [execution.workspace, execution.parent_id, execution.parent_step_id, execution.parent_visit, *row]
     recorded, recorded_values = trigger_records.started(execution)
-    values = [*source_values, *values, launch_state, *lease_values, *request, *recorded_values]
-    return bool(_write(head + recorded, values, writing, shelf))
+    return bool(_write(head + recorded, [*values, *recorded_values], writing, shelf))
 
+
+_STORED = [column.name for column in fields(Execution) if column.name != "launch_after"]
+
+_ADD = (
+    f"e AS (INSERT INTO executions ({', '.join(_STORED)}, launch_state, launch_after) "
+    f"SELECT {', '.join(['%s'] * len(_STORED))}, %s, now() + make_interval(secs => %s) {{source}} "
+    f"ON CONFLICT (workspace, request_id) DO NOTHING RETURNING 1 AS written, {own_events.RETURNED})"
+)
+
+# No `ON CONFLICT`: an id that another rpc has used is an error.
+_REMEMBER = ", q AS (INSERT INTO requests SELECT %s, %s, 'StartExecution', %s, '', now() FROM e)"
 
 _PARENT = (
     "p AS (SELECT FROM step_runs WHERE workspace = %s AND execution_id = %s AND step_id = %s AND visit = %s "
@@ -252,16 +252,13 @@ REPORT_LEASE = 5.0
 
 
 def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shelf) -> list[Row]:
-    parts = [head]
-    entries = [_shelve(entry, shelf) for entry in writing.entries]
-    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
-    parts.append("l AS (INSERT INTO ledger SELECT %s, %s, %s, %s, %s FROM e)")
-    values += [writing.workspace, writing.execution_id, writing.first_number, writing.last_number, text]
+    # Rows of one table travel as one JSON array, so that there are few texts of this statement to prepare.
+    parts = [head, "l AS (INSERT INTO ledger SELECT %s, %s, %s, %s, %s FROM e)"]
+    entries = compact([_shelve(entry, shelf) for entry in writing.entries])
+    values += [writing.workspace, writing.execution_id, writing.first_number, writing.last_number, entries]
     if writing.step_runs:
-        parts.append(_STEP_RUNS.format(rows=", ".join([_STEP_RUN] * len(writing.step_runs))))
-        values += [writing.workspace, writing.execution_id]
-        for run in writing.step_runs:
-            values += _step_run_values(run, shelf)
+        parts.append(_STEP_RUNS)
+        values += [writing.workspace, writing.execution_id, compact([_row(run, shelf) for run in writing.step_runs])]
     written, task_values = task_rows.written(writing.workspace, writing.execution_id, writing.tasks)
     parts += written
     values += task_values
@@ -276,15 +273,13 @@ def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shel
     if own := _own_events(writing):
         place = (writing.workspace, writing.execution_id, writing.last_number, writing.time)
         _append(parts, values, own_events.inserting(*place, own))
-    for number, request in enumerate(writing.requests):
-        parts.append(
-            f"r{number} AS (INSERT INTO requests SELECT %s, %s, %s, %s, '', now() FROM e ON CONFLICT DO NOTHING)"
-        )
-        values += [writing.workspace, request["id"], request["method"], request["digest"]]
-    for number, (digest, body) in enumerate(shelf.bodies.items()):
-        parts.append(f"d{number} AS (INSERT INTO documents SELECT %s, %s, %s FROM e ON CONFLICT DO NOTHING)")
-        values += [writing.workspace, digest, body]
-    return query(f"WITH {', '.join(parts)} SELECT * FROM e", values)
+    if writing.requests:
+        parts.append(_REQUESTS)
+        values += [writing.workspace, compact(writing.requests)]
+    if shelf.bodies:
+        parts.append(_DOCUMENTS)
+        values += [writing.workspace, list(shelf.bodies.keys()), list(shelf.bodies.values())]
+    return query(f"WITH {', '.join(parts)} SELECT * FROM e", values, prepared=True)
 
 
 def _own_events(writing: Writing) -> list[tuple[str, str]]:
@@ -307,15 +302,12 @@ def _append(parts: list[str], values: list[Any], more: tuple[str, list[Any]]) ->
     values += more[1]
 
 
-_STEP_RUN = (
-    "(%s::text, %s::int, %s::int, %s::text, %s::text, %s::text, %s::text, %s::text, %s::bigint, "
-    "%s::timestamptz, %s::timestamptz, %s::timestamptz, %s::int)"
-)
-
 _STEP_RUNS = (
     "s AS (INSERT INTO step_runs AS old (workspace, execution_id, step_id, visit, attempt, status, input, output, "
     "outcome, error, create_number, create_time, update_time, end_time, children) "
-    "SELECT %s, %s, new.* FROM (VALUES {rows}) AS new, e "
+    "SELECT %s, %s, new.* FROM e, json_to_recordset(%s) AS new (step_id text, visit int, attempt int, status text, "
+    "input text, output text, outcome text, error text, create_number bigint, create_time timestamptz, "
+    "update_time timestamptz, end_time timestamptz, children int) "
     "ON CONFLICT (workspace, execution_id, step_id, visit) DO UPDATE SET attempt = excluded.attempt, "
     "status = excluded.status, input = coalesce(excluded.input, old.input), "
     "output = coalesce(excluded.output, old.output), outcome = coalesce(excluded.outcome, old.outcome), "
@@ -324,22 +316,19 @@ _STEP_RUNS = (
 )
 
 
-def _step_run_values(run: StepRunRow, shelf: documents.Shelf) -> list[Any]:
-    return [
-        run.step_id,
-        run.visit,
-        run.attempt,
-        run.status,
-        shelf.put(run.input),
-        shelf.put(run.output),
-        run.outcome,
-        run.error,
-        run.create_number,
-        run.create_time,
-        run.update_time,
-        run.end_time,
-        run.children,
-    ]
+_REQUESTS = (
+    "r AS (INSERT INTO requests SELECT %s, new.id, new.method, new.digest, '', now() "
+    "FROM e, json_to_recordset(%s) AS new (id text, method text, digest text) ON CONFLICT DO NOTHING)"
+)
+
+_DOCUMENTS = (
+    "d AS (INSERT INTO documents SELECT %s, new.* FROM e, unnest(%s::text[], %s::text[]) AS new ON CONFLICT DO NOTHING)"
+)
+
+
+def _row(run: StepRunRow, shelf: documents.Shelf) -> dict[str, Any]:
+    row = {name: getattr(run, name) for name in run.__slots__}
+    return row | {"input": shelf.put(run.input), "output": shelf.put(run.output)}
 
 
 def _shelve(entry: dict[str, Any], shelf: documents.Shelf) -> dict[str, Any]:
@@ -347,7 +336,7 @@ def _shelve(entry: dict[str, Any], shelf: documents.Shelf) -> dict[str, Any]:
     marks = {}
     for name in ("input", "output", "value"):
         if name in entry["data"]:
-            text = json.dumps(entry["data"][name], ensure_ascii=False, separators=(",", ":"))
+            text = compact(entry["data"][name])
             if (mark := shelf.put(text)) != text:
                 marks[name] = mark
     return {**entry, "data": {**entry["data"], **marks}, "documents": list(marks)} if marks else entry
@@ -375,6 +364,7 @@ def of_subject(workspace: str, type: str, id: str) -> str | None:
         "SELECT id FROM executions WHERE workspace = %s AND subject_type = %s AND subject_id = %s "
         "AND subject_type <> '' ORDER BY status IN ('CREATED', 'STARTED') DESC, id DESC LIMIT 1",
         (workspace, type, id),
+        prepared=True,
     )
     return rows[0][0] if rows else None
 
@@ -398,6 +388,7 @@ def confirm(workspace: str, execution_id: str, now: datetime) -> Execution | Non
         "launch_attempts = launch_attempts + 1, launch_state = NULL, launch_after = NULL, launch_error = NULL "
         f"WHERE workspace = %s AND id = %s AND {_IS_WAITING} RETURNING {COLUMNS}",
         (now, now, workspace, execution_id),
+        prepared=True,
     )
     return _read(rows, workspace)[0] if rows else None
 
@@ -409,6 +400,7 @@ def confirm_all(workspace: str, execution_ids: Sequence[str], now: datetime) -> 
         "launch_attempts = launch_attempts + 1, launch_state = NULL, launch_after = NULL, launch_error = NULL "
         f"WHERE workspace = %s AND id = ANY(%s) AND {_IS_WAITING} RETURNING 1",
         (now, now, workspace, list(execution_ids)),
+        prepared=True,
     )
 
 
@@ -448,6 +440,7 @@ def claim_launches(limit: int, lease: float) -> list[tuple[Launch, int]]:
         "WHERE status = 'CREATED' AND launch_after < now() ORDER BY launch_after LIMIT %s FOR UPDATE SKIP LOCKED) "
         "RETURNING workspace, id, plan_digest, launch_state, create_time, retries, launch_attempts",
         (lease, limit),
+        prepared=True,
     )
     return [(Launch(*row[:6]), row[6]) for row in rows]
 
@@ -469,7 +462,7 @@ def launch_of(workspace: str, execution_id: str) -> Launch | None:
 
 
 def _one(where: str, values: list[Any]) -> Execution | None:
-    found = _read(query(f"SELECT {COLUMNS} FROM executions {where}", values), values[0])
+    found = _read(query(f"SELECT {COLUMNS} FROM executions {where}", values, prepared=True), values[0])
     return found[0] if found else None
 
 

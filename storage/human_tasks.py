@@ -177,8 +177,7 @@ def _span(before: str) -> tuple[str, list[Any]]:
 def get(workspace: str, execution_id: str, step_id: str, visit: int) -> HumanTask | None:
     """Get a task; None when there is none."""
     rows = query(
-        f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_PLACE}",
-        (workspace, execution_id, step_id, visit),
+        f"SELECT {_COLUMNS} FROM {_JOINED} WHERE {_PLACE}", (workspace, execution_id, step_id, visit), prepared=True
     )
     return _task(rows[0]) if rows else None
 

@@ -15,6 +15,7 @@ def entries(workspace: str, execution_id: str, *, after: int, limit: int) -> lis
         "SELECT entries FROM ledger WHERE workspace = %s AND execution_id = %s AND last_number > %s "
         "ORDER BY first_number LIMIT %s",
         (workspace, execution_id, after, limit),
+        prepared=True,
     )
     found = [entry for (text,) in rows for entry in json.loads(text) if entry["number"] > after][:limit]
     marks = [entry["data"][name] for entry in found for name in entry.get("documents", ())]

@@ -52,7 +52,7 @@ def lock(workspace: str, link_id: str) -> Link:
 
 def by_entity(workspace: str, entity_type: str, entity_id: str) -> Link:
     """Get the link of an entity."""
-    rows = query(_BY_ENTITY, (workspace, entity_type, entity_id))
+    rows = query(_BY_ENTITY, (workspace, entity_type, entity_id), prepared=True)
     if not rows:
         raise _not_linked(entity_type, entity_id)
     return Link(*rows[0])
@@ -60,7 +60,7 @@ def by_entity(workspace: str, entity_type: str, entity_id: str) -> Link:
 
 def resolve(workspace: str, entity_type: str, entity_id: str) -> tuple[Link, Template, Version | None]:
     """Get the link of an entity, its template, and the active version without its definition, None if there is none."""
-    rows = query(_RESOLVED, (workspace, entity_type, entity_id))
+    rows = query(_RESOLVED, (workspace, entity_type, entity_id), prepared=True)
     if not rows:
         raise _not_linked(entity_type, entity_id)
     row = iter(rows[0])

@@ -29,7 +29,7 @@ class Request:
 
 def find(workspace: str, request_id: str) -> Request | None:
     """Get what is remembered under a request id; None when it was never used."""
-    rows = query(_FIND, (workspace, request_id))
+    rows = query(_FIND, (workspace, request_id), prepared=True)
     return Request(rows[0][0], rows[0][1], bytes(rows[0][2])) if rows else None
 
 
@@ -38,12 +38,12 @@ def claim(workspace: str, request_id: str, *, method: str, digest: str, now: dat
 
     While another transaction holds the id, this waits for its end.
     """
-    return bool(query(_CLAIM, (workspace, request_id, method, digest, b"", now)))
+    return bool(query(_CLAIM, (workspace, request_id, method, digest, b"", now), prepared=True))
 
 
 def finish(workspace: str, request_id: str, answer: bytes) -> None:
     """Remember the answer to a claimed request."""
-    query(_FINISH, (answer, workspace, request_id))
+    query(_FINISH, (answer, workspace, request_id), prepared=True)
 
 
 def forget(days: int, limit: int) -> int:

@@ -50,6 +50,7 @@ def standings(workspace: str, execution_id: str) -> tuple[str, list[Standing]] |
         "SELECT e.status, r.step_id, r.status, max(r.visit) FROM executions e LEFT JOIN step_runs r "
         "ON (r.workspace, r.execution_id) = (e.workspace, e.id) WHERE e.workspace = %s AND e.id = %s GROUP BY 1, 2, 3",
         (workspace, execution_id),
+        prepared=True,
     )
     return (rows[0][0], [Standing(*row[1:]) for row in rows if row[1] is not None]) if rows else None
 
@@ -57,7 +58,9 @@ def standings(workspace: str, execution_id: str) -> tuple[str, list[Standing]] |
 def steps_reached(workspace: str, execution_id: str) -> set[str]:
     """The steps that a token has reached."""
     rows = query(
-        "SELECT DISTINCT step_id FROM step_runs WHERE workspace = %s AND execution_id = %s", (workspace, execution_id)
+        "SELECT DISTINCT step_id FROM step_runs WHERE workspace = %s AND execution_id = %s",
+        (workspace, execution_id),
+        prepared=True,
     )
     return {step_id for (step_id,) in rows}
 
@@ -73,7 +76,7 @@ def get(workspace: str, execution_id: str, step_id: str, visit: int) -> StepRun 
 
 
 def _all(workspace: str, where: str, values: Sequence[Any]) -> list[StepRun]:
-    found = [StepRun(*row) for row in query(f"SELECT {COLUMNS} FROM step_runs {where}", values)]
+    found = [StepRun(*row) for row in query(f"SELECT {COLUMNS} FROM step_runs {where}", values, prepared=True)]
     bodies = documents.fetch(workspace, (text for one in found for text in (one.input, one.output)))
     if not bodies:
         return found

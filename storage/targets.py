@@ -55,5 +55,5 @@ def by_entity(workspace: str, entity_type: str, entity_id: str) -> Target | None
 
 
 def _one(sql: str, values: Sequence[Any]) -> Target | None:
-    rows = query(sql, values)
+    rows = query(sql, values, prepared=True)
     return Target(*rows[0]) if rows else None

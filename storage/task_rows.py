@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.domain.json_text import compact
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
@@ -40,35 +42,19 @@ def written(workspace: str, execution_id: str, tasks: Sequence[TaskRow]) -> tupl
     opened = [task for task in tasks if task.opens]
     closed = [task for task in tasks if not task.opens]
     if opened:
-        parts.append(_OPEN.format(rows=_rows(_OPENED, opened)))
-        values += [*place, *(value for task in opened for value in _open_values(task))]
+        parts.append(_OPEN)
+        values += [*place, compact([_row(task) for task in opened])]
         if any(task.again or task.status != "OPEN" for task in opened):
             parts.append(_ACTION.format(name="ha", source="h WHERE revision > 1"))
             values += place
-        audience = [(kind, name, task) for task in opened for kind, name in _audience(task)]
-        if audience:
-            parts.append(_AUDIENCE.format(rows=_rows(_NAMED, audience)))
-            values += place
-            for kind, name, task in audience:
-                values += [task.step_id, task.visit, kind, name, task.end_time is None, task.position]
+        if audience := [row for task in opened for row in _audience(task)]:
+            parts.append(_AUDIENCE)
+            values += [*place, compact(audience)]
     if closed:
-        parts += [_CLOSE.format(rows=_rows(_CLOSED, closed)), _ACTION.format(name="ca", source="c"), _LEAVE]
-        for task in closed:
-            values += [task.step_id, task.visit, task.status, task.completed_by, task.update_time, task.end_time]
-        values += [*place, *place, *place]
+        parts += [_CLOSE, _ACTION.format(name="ca", source="c"), _LEAVE]
+        values += [compact([_row(task) for task in closed]), *place, *place, *place]
     return parts, values
 
-
-def _rows(blanks: str, many: Sequence[object]) -> str:
-    return ", ".join([blanks] * len(many))
-
-
-_OPENED = (
-    "(%s::text, %s::int, %s::text, %s::text, %s::text[], %s::text[], %s::text, %s::text, %s::timestamptz, %s::text, "
-    "%s::text, %s::timestamptz, %s::timestamptz, %s::timestamptz)"
-)
-_NAMED = "(%s::text, %s::int, %s::text, %s::text, %s::boolean, %s::text)"
-_CLOSED = "(%s::text, %s::int, %s::text, %s::text, %s::timestamptz, %s::timestamptz)"
 
 # That a task opened first is told by its own row; every later action has one of its own. A task that opens again after
 # it was switched off keeps who has claimed it.
@@ -76,8 +62,9 @@ _OPEN = (
     "h AS (INSERT INTO human_tasks AS old (workspace, execution_id, template_id, version_id, step_id, visit, title, "
     "assignee, roles, groups, priority, status, due_time, completed_by, position, create_time, update_time, end_time, "
     "revision) SELECT %s, %s, e.template_id, e.version_id, new.*, CASE new.status WHEN 'OPEN' THEN 1 ELSE 2 END "
-    "FROM (VALUES {rows}) AS new(step_id, visit, title, assignee, roles, groups, priority, status, due_time, "
-    "completed_by, position, create_time, update_time, end_time), e "
+    "FROM e, json_to_recordset(%s) AS new (step_id text, visit int, title text, assignee text, roles text[], "
+    "groups text[], priority text, status text, due_time timestamptz, completed_by text, position text, "
+    "create_time timestamptz, update_time timestamptz, end_time timestamptz) "
     "ON CONFLICT (workspace, execution_id, step_id, visit) DO UPDATE SET title = excluded.title, "
     "assignee = excluded.assignee, roles = excluded.roles, groups = excluded.groups, priority = excluded.priority, "
     "status = CASE WHEN excluded.status = 'OPEN' AND old.claimed_by <> '' THEN 'CLAIMED' ELSE excluded.status END, "
@@ -88,14 +75,16 @@ _OPEN = (
 )
 _AUDIENCE = (
     "a AS (INSERT INTO human_task_audience AS old (workspace, execution_id, step_id, visit, kind, name, is_open, "
-    "position) SELECT %s, %s, new.* FROM (VALUES {rows}) AS new, e "
+    "position) SELECT %s, %s, new.* FROM e, json_to_recordset(%s) AS new (step_id text, visit int, kind text, "
+    "name text, is_open boolean, position text) "
     "ON CONFLICT (workspace, execution_id, step_id, visit, kind, name) "
     "DO UPDATE SET is_open = excluded.is_open, position = excluded.position)"
 )
 _CLOSE = (
     "c AS (UPDATE human_tasks t SET status = n.status, completed_by = n.completed_by, update_time = n.update_time, "
     "end_time = n.end_time, revision = t.revision + 1 "
-    "FROM (VALUES {rows}) AS n(step_id, visit, status, completed_by, update_time, end_time), e "
+    "FROM e, json_to_recordset(%s) AS n (step_id text, visit int, status text, completed_by text, "
+    "update_time timestamptz, end_time timestamptz) "
     "WHERE (t.workspace, t.execution_id) = (%s, %s) AND (t.step_id, t.visit) = (n.step_id, n.visit) "
     "RETURNING t.step_id, t.visit, t.revision, t.status, t.completed_by, t.update_time)"
 )
@@ -120,29 +109,16 @@ WITHDRAW_ALL = (
 """Parts of a statement that take away all tasks of an execution, if `e` has a row, where no engine says so."""
 
 
-def _open_values(task: TaskRow) -> list[Any]:
-    return [
-        task.step_id,
-        task.visit,
-        task.title,
-        task.assignee,
-        task.roles,
-        task.groups,
-        task.priority,
-        task.status,
-        task.due_time,
-        task.completed_by,
-        task.position,
-        task.create_time,
-        task.update_time,
-        task.end_time,
-    ]
+def _row(task: TaskRow) -> dict[str, Any]:
+    return {name: getattr(task, name) for name in task.__slots__}
 
 
-def _audience(task: TaskRow) -> list[tuple[str, str]]:
-    """By whom a task is to be found: pairs of kind and name."""
-    return [
+def _audience(task: TaskRow) -> list[dict[str, Any]]:
+    """By whom a task is to be found."""
+    found = [
         *([("ASSIGNEE", task.assignee)] if task.assignee else []),
         *(("ROLE", name) for name in task.roles),
         *(("GROUP", name) for name in task.groups),
     ]
+    row = {"step_id": task.step_id, "visit": task.visit, "is_open": task.end_time is None, "position": task.position}
+    return [{**row, "kind": kind, "name": name} for kind, name in found]

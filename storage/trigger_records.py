@@ -74,7 +74,11 @@ def decide_cancel(record: TriggerRecord, correlation_id: str, lease: float) -> l
 
 def decided(workspace: str, event_id: str) -> set[str]:
     """List the triggers that have decided about an event."""
-    rows = query("SELECT source_id FROM trigger_records WHERE workspace = %s AND event_id = %s", (workspace, event_id))
+    rows = query(
+        "SELECT source_id FROM trigger_records WHERE workspace = %s AND event_id = %s",
+        (workspace, event_id),
+        prepared=True,
+    )
     return {id for (id,) in rows}
 
 
@@ -90,10 +94,11 @@ def of_trigger(workspace: str, trigger_id: str, *, outcome: str, before: str, li
 
 def _of(column: str, workspace: str, id: str, *, outcome: str, before: str, limit: int) -> list[TriggerRecord]:
     rows = query(
-        f"SELECT {_COLUMNS} FROM (SELECT r.* FROM unnest(%s) AS o(outcome), LATERAL (SELECT * FROM trigger_records "
-        f"WHERE workspace = %s AND {column} = %s AND event_id <> '' AND outcome = o.outcome "
+        f"SELECT {_COLUMNS} FROM (SELECT r.* FROM unnest(%s::text[]) AS o(outcome), LATERAL (SELECT * "
+        f"FROM trigger_records WHERE workspace = %s AND {column} = %s AND event_id <> '' AND outcome = o.outcome "
         f"{'AND id < %s' if before else ''} ORDER BY id DESC LIMIT %s) r) newest ORDER BY id DESC LIMIT %s",
         ([outcome] if outcome else OUTCOMES, workspace, id, *([before] if before else []), limit, limit),
+        prepared=True,
     )
     return [TriggerRecord(**dict(zip(_NAMES, row, strict=True))) for row in rows]
 
@@ -102,8 +107,9 @@ def page(workspace: str, entity: tuple[str, str], *, outcome: str, before: str, 
     """List the records of an entity, newest first: those of an outcome, or all, from before the id `before`."""
     condition = " AND id < %s" if before else ""
     rows = query(
-        f"SELECT {_COLUMNS} FROM (SELECT r.* FROM unnest(%s) AS o(outcome), LATERAL (SELECT * FROM trigger_records "
-        f"WHERE workspace = %s AND entity_type = %s AND entity_id = %s AND outcome = o.outcome{condition} "
+        f"SELECT {_COLUMNS} FROM (SELECT r.* FROM unnest(%s::text[]) AS o(outcome), LATERAL (SELECT * "
+        f"FROM trigger_records WHERE workspace = %s AND entity_type = %s AND entity_id = %s AND outcome = o.outcome"
+        f"{condition} "
         "ORDER BY id DESC LIMIT %s) r) newest ORDER BY id DESC LIMIT %s",
         (
             [outcome] if outcome else OUTCOMES,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from peewee import Value, fn
+
 from service.domain.errors import NotFound
 from service.domain.fields import shown
 from service.domain.trigger import Trigger
@@ -15,6 +17,11 @@ _COLUMNS = models.columns(_T, Trigger)
 _GET = _T.select(*_COLUMNS).where(_T.workspace == "", _T.id == "")
 _BY_ID = sql(_GET)
 _BY_ID_LOCKED = sql(models.locking(_GET))
+_FOR_PATTERNS = sql(
+    _T.select(*_COLUMNS)
+    .where(_T.workspace == "", _T.pattern == fn.ANY(Value([], unpack=False)))
+    .order_by(_T.priority, _T.create_time, _T.id)
+)
 
 
 def add(trigger: Trigger) -> None:
@@ -57,12 +64,7 @@ def of_definition(workspace: str, template_id: str) -> list[Trigger]:
 
 def for_patterns(workspace: str, patterns: Sequence[str]) -> list[Trigger]:
     """List the triggers for any of these patterns in the order in which they are asked."""
-    found = (
-        _T.select(*_COLUMNS)
-        .where(_T.workspace == workspace, _T.pattern.in_(list(patterns)))
-        .order_by(_T.priority, _T.create_time, _T.id)
-    )
-    return [Trigger(*row) for row in run(found)]
+    return [Trigger(*row) for row in query(_FOR_PATTERNS, (workspace, list(patterns)), prepared=True)]
 
 
 def page(workspace: str, *, template_id: str, pattern: str, before: str, limit: int) -> list[Trigger]:

@@ -106,6 +106,7 @@ def key_paths(workspace: str, patterns: Sequence[str]) -> list[tuple[str, str]]:
         f"SELECT k.pattern, {next_path.format('k.pattern', 'AND w.key_path > k.path')} FROM k "
         "WHERE k.path IS NOT NULL) SELECT pattern, path FROM k WHERE path IS NOT NULL",
         (workspace, list(patterns), workspace),
+        prepared=True,
     )
     return [(pattern, path) for pattern, path in rows]
 
@@ -115,6 +116,7 @@ def is_open(wait: Wait) -> bool:
     rows = query(
         "SELECT 1 FROM waits WHERE workspace = %s AND execution_id = %s AND step_id = %s AND visit = %s",
         (wait.workspace, wait.execution_id, wait.step_id, wait.visit),
+        prepared=True,
     )
     return bool(rows)
 
@@ -147,8 +149,9 @@ def checked(wait: Wait) -> None:
         "UPDATE waits SET check_after = NULL WHERE workspace = %s AND execution_id = %s AND step_id = %s "
         "AND visit = %s AND check_after = %s RETURNING 1",
         (wait.workspace, wait.execution_id, wait.step_id, wait.visit, wait.check_after),
+        prepared=True,
     )
 
 
 def _read(sql: str, values: Sequence[Any]) -> list[Wait]:
-    return [Wait(*row) for row in query(sql, values)]
+    return [Wait(*row) for row in query(sql, values, prepared=True)]

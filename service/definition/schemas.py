@@ -17,7 +17,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from service.domain.json_text import MAX_NESTING, Json, canonical, nesting, parts
+from service.domain.json_text import MAX_NESTING, Json, canonical, compact, nesting, parts
 
 MAX_SCHEMA = 128 * 1024
 """The largest schema, in bytes of JSON."""
@@ -208,7 +208,7 @@ def _message(error: jsonschema_rs.ValidationError) -> str:
         return f"{_short(error.instance)} is not one of {', '.join(_short(option) for option in error.kind.options)}"
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Constant):
         return f"{_short(error.instance)} is not {_short(error.kind.expected_value)}"
-    whole = json.dumps(error.instance, separators=(",", ":"), ensure_ascii=False)
+    whole = compact(error.instance)
     return error.message.replace(whole, _short(error.instance))
 
 
@@ -233,7 +233,7 @@ def _escaped(part: str) -> str:
 
 
 def _short(value: Json) -> str:
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = compact(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 

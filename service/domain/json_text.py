@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 Json = Any
@@ -46,6 +46,10 @@ def parse(text: str, *, limit: int, field: str) -> Json:
 def canonical(value: Json) -> str:
     """Write a value in the one way that equal values share: keys sorted, no spaces, no escapes that can be spared."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+compact: Callable[[Json], str] = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""Write a value without spaces and escapes that can be spared, its keys in their own order."""
 
 
 def nesting(value: Json) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.definition.plan import Json
+from service.domain.json_text import compact
 
 FORMAT = 3
 """Workers read this format and the one before; raise it when a field changes its meaning."""
@@ -208,7 +209,7 @@ class State:
         document["done"] = [{name: getattr(one, name) for name in one.__slots__} for one in self.done]
         if self.undoing is not None:
             document["undoing"] = {name: getattr(self.undoing, name) for name in self.undoing.__slots__}
-        return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+        return compact(document)
 
     @classmethod
     def from_json(cls, text: str) -> State:
@@ -248,4 +249,4 @@ def _run_from_dict(document: dict[str, Json]) -> OpenRun:
 
 def json_size(value: Json) -> int:
     """Count the bytes of a value written as JSON."""
-    return len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+    return len(compact(value).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -13,7 +12,7 @@ from service.definition.plan import Plan
 from service.definition.surroundings import Child, Needs, Surroundings
 from service.domain.errors import DefinitionInvalid, Invalid
 from service.domain.fields import shown
-from service.domain.json_text import InvalidJson, Json, parse
+from service.domain.json_text import InvalidJson, Json, compact, parse
 from service.domain.version import MAX_DEFINITION, Version
 from storage import catalogues, children, task_definitions
 
@@ -44,7 +43,7 @@ def native_text(dialect: str, definition: str) -> str | None:
     """
     document = _read(dialect, definition)
     native = compiling.native(dialect, document)
-    text = definition if native is document else json.dumps(native, ensure_ascii=False, separators=(",", ":"))
+    text = definition if native is document else compact(native)
     return text if len(text.encode()) <= MAX_NATIVE else None
 
 

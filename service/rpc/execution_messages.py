@@ -20,7 +20,7 @@ from service.definition.plan import Json, Plan
 from service.domain.errors import Invalid
 from service.domain.execution import Execution
 from service.domain.human_task import HumanTask
-from service.domain.json_text import InvalidJson, parse
+from service.domain.json_text import InvalidJson, compact, parse
 from service.domain.step_run import StepRun
 from service.engine.run import MAX_OUTPUT
 from service.rpc.human_messages import is_asking, request_message
@@ -69,7 +69,7 @@ def execution_message(execution: Execution, *, with_values: bool = True) -> Exec
     if execution.cancellation is not None:
         message.cancellation.CopyFrom(_cancellation_message(json.loads(execution.cancellation)))
     if with_values and execution.variables is not None:
-        message.variables_json = json.dumps(json.loads(execution.variables), ensure_ascii=False, separators=(",", ":"))
+        message.variables_json = compact(json.loads(execution.variables))
     if execution.compensation is not None:
         message.compensation.CopyFrom(_compensation_message(json.loads(execution.compensation)))
     if execution.subject_type:
@@ -209,7 +209,7 @@ def _step_error_message(error: Json) -> StepRunMessage.Error:
         code=error["code"],
         message=error["message"],
         category=error.get("category", ""),
-        details_json=None if details is None else json.dumps(details, ensure_ascii=False, separators=(",", ":")),
+        details_json=None if details is None else compact(details),
         retriable=error.get("retriable", False),
     )
 
@@ -240,5 +240,5 @@ def ledger_entry_message(entry: dict[str, Any]) -> LedgerEntryMessage:
         step_id=entry["step_id"],
         visit=entry["visit"],
         attempt=entry["attempt"],
-        data_json=json.dumps(entry["data"], ensure_ascii=False, separators=(",", ":")),
+        data_json=compact(entry["data"]),
     )

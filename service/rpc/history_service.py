@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,6 +11,7 @@ from heddle.v1.history_event_pb2 import HistoryEvent
 from heddle.v1.history_service_pb2_grpc import HistoryServiceServicer
 from service import acting
 from service.definition.plan import Plan
+from service.domain.json_text import compact
 from service.engine.entries import Entry
 from service.engine.history import Event, events, role_of
 from service.plans import Plans
@@ -69,5 +69,5 @@ def _message(event: Event, plan: Plan) -> HistoryEvent:
         step_name=step.name if step else "",
         visit=event.visit,
         attempt=event.attempt,
-        details_json=json.dumps(event.details, ensure_ascii=False, separators=(",", ":")),
+        details_json=compact(event.details),
     )

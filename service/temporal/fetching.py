@@ -7,7 +7,6 @@ HTTP endpoint, which Heddle's own worker asks. Both get the same document and gi
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -18,7 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 from service.definition.plan import Json
 from service.domain.execution import parse_workflow_id
-from service.domain.json_text import InvalidJson, parse
+from service.domain.json_text import InvalidJson, compact, parse
 from service.engine.attempts import may_retry, pause
 from service.engine.commands import FetchCall
 from service.engine.state import json_size
@@ -212,7 +211,7 @@ _ONCE = RetryPolicy(maximum_attempts=1)
 
 def _checked(value: Any) -> Json:
     """Refuse what is no JSON or too much of it; over HTTP both were seen to already."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = compact(value)
     try:
         return parse(text, limit=MAX_DATA, field="answer")
     except InvalidJson as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, NoReturn
@@ -14,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from service import egress
 from service.definition import http_requests
 from service.definition.steps.http import MAX_TIMEOUT
-from service.domain.json_text import InvalidJson, Json, parse
+from service.domain.json_text import InvalidJson, Json, compact, parse
 from service.egress import Egress
 from service.engine.run import MAX_OUTPUT
 from service.engine.steps.http import ACTIVITY
@@ -105,7 +104,7 @@ def _payload(body: Json) -> tuple[bytes | None, str]:
         return None, ""
     if isinstance(body, str):
         return body.encode(), "text/plain; charset=utf-8"
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(), "application/json"
+    return compact(body).encode(), "application/json"
 
 
 def _refused(host: str, answer: Answer) -> NoReturn:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from storage import executions
-from storage.database import query
+from storage.database import connection, query
 from storage.executions import Writing
 from tests.storage.test_execution_lists import add_templates
 
@@ -41,8 +41,15 @@ def _scanned(monkeypatch, call, module=executions):
     """Give the indexes that the statement of a call reads, each with the pages that it looks at."""
     plans = []
 
-    def explained(sql, values=()):
-        plans.extend(query(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", values))
+    def explained(sql, values=(), *, prepared=False):
+        with connection():
+            if prepared:
+                numbered = sql % tuple(f"${number + 1}" for number in range(len(values)))
+                query(f"PREPARE explained AS {numbered}")
+                sql = f"EXECUTE explained ({', '.join(['%s'] * len(values))})"
+            plans.extend(query(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", values))
+            if prepared:
+                query("DEALLOCATE explained")
         return []
 
     with monkeypatch.context() as patched:

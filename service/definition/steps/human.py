@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from service.definition import web_addresses
@@ -10,7 +9,7 @@ from service.definition.rules import Finding, finding
 from service.definition.steps import assigning
 from service.definition.steps.kind import Kind, Settings
 from service.definition.steps.written import expression
-from service.domain.json_text import Json
+from service.domain.json_text import Json, compact
 
 MAX_DOCUMENTS = 100
 """Kinds of documents that one step may ask for."""
@@ -81,7 +80,7 @@ def _form(step: Settings) -> Settings:
 
 
 def _text(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return compact(value)
 
 
 def _redirect(step: Settings) -> Settings:
