@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from service.domain.delivery import Delivery
 from service.domain.event import Event
@@ -21,6 +21,7 @@ from service.engine.run import Refused
 from service.gateway import Gateway, TemporalAway, WorkflowEnded
 from service.matching import may_want
 from service.observing import observe
+from service.pacing import Pace
 from storage import deliveries, events, executions, triggers, waits
 from storage.database import connection
 from storage.executions import Recorded
@@ -40,9 +41,6 @@ LATER = (0.5, 1.0, 2.0, 5.0, 15.0)
 SOON = 1.0
 """Seconds in which a signal's effect is to be seen."""
 
-PAUSES = (0.006, 0.004, 0.005, 0.008, 0.012, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3)
-"""Seconds between the looks for it."""
-
 LOOKED_AT = 50
 """Events that a look back fetches at a time."""
 
@@ -57,6 +55,7 @@ class Deliverer:
     gateway: Gateway
     settle: Callable[[Execution, Recorded, float], None]
     cancel_unlaunched: Callable[[Execution, Cancelled], bool]
+    pace: Pace = field(default_factory=Pace)  # of signals
 
     def deliver(self, delivery: Delivery, seconds: float, event: Event | None = None) -> None:
         """Bring one event to one execution, record what came of it, and see to the waits that this opens."""
@@ -157,13 +156,8 @@ class Deliverer:
             self.gateway.tell(execution.workflow_id, encode(_word(delivery, event)), after=execution.last_number)
         except (WorkflowEnded, TemporalAway):
             return False
-        limit = time.monotonic() + min(seconds, SOON)
-        for pause in PAUSES:
-            if time.monotonic() + pause > limit:
-                return False
-            time.sleep(pause)
-            with connection():
-                stored = deliveries.get(delivery)
+        for _ in self.pace.looks(min(seconds, SOON)):
+            stored = deliveries.get(delivery)
             if stored is None or stored.status == "CONSUMED":
                 return True
         return False

@@ -60,6 +60,7 @@ def of_items(siblings: Siblings, items: Sequence[int]) -> dict[int, Child]:
         f"ELSE coalesce(octet_length(output), 0) END, error FROM executions WHERE {_SIBLINGS} "
         "AND parent_item = ANY(%s)",
         (*astuple(siblings), list(items)),
+        prepared=True,
     )
     return {row[0]: Child(*row) for row in rows}
 
@@ -106,6 +107,7 @@ def claim_cancellations(limit: int, lease: float, *, parent: tuple[str, str] | N
         "(SELECT workspace, id FROM executions WHERE cancel_after <= now() AND status IN ('CREATED', 'STARTED') "
         f"{condition} ORDER BY cancel_after LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING workspace, id",
         (lease, *(parent or ()), limit),
+        prepared=True,
     )
     return [Due(*row) for row in rows]
 
@@ -117,6 +119,7 @@ def claim_reports(limit: int, lease: float) -> list[Due]:
         "(SELECT workspace, id FROM executions WHERE report_after <= now() "
         "ORDER BY report_after LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING workspace, id",
         (lease, limit),
+        prepared=True,
     )
     return [Due(*row) for row in rows]
 
@@ -127,6 +130,7 @@ def reported(child: Execution) -> None:
         "UPDATE executions SET report_after = NULL WHERE workspace = %s AND id = %s AND retries = %s "
         "AND report_after IS NOT NULL RETURNING 1",
         (child.workspace, child.id, child.retries),
+        prepared=True,
     )
 
 
@@ -136,6 +140,7 @@ def pending(workspace: str, execution_id: str) -> tuple[bool, int]:
         "SELECT report_after IS NOT NULL, (SELECT count(*) FROM executions c WHERE c.workspace = p.workspace "
         "AND c.parent_id = p.id AND c.cancel_after IS NOT NULL) FROM executions p WHERE workspace = %s AND id = %s",
         (workspace, execution_id),
+        prepared=True,
     )
     return (bool(rows[0][0]), int(rows[0][1])) if rows else (False, 0)
 
@@ -145,6 +150,7 @@ def awaits_cancellation(execution: Execution) -> bool:
     rows = query(
         "SELECT 1 FROM executions WHERE workspace = %s AND root_id = %s AND cancel_after IS NOT NULL LIMIT 1",
         (execution.workspace, execution.root_id),
+        prepared=True,
     )
     return bool(rows)
 
@@ -165,6 +171,7 @@ def children_await_input(workspace: str, parent_id: str) -> bool:
         "SELECT count(*) > 0 AND bool_and(phase = 'WAITING_FOR_INPUT') FROM executions "
         "WHERE workspace = %s AND parent_id = %s AND status IN ('CREATED', 'STARTED')",
         (workspace, parent_id),
+        prepared=True,
     )
     return bool(rows[0][0])
 

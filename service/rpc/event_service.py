@@ -13,7 +13,7 @@ from service.domain import event_pattern, fields
 from service.domain.errors import Invalid
 from service.domain.event import MAX_METADATA, MAX_PAYLOAD, Event
 from service.domain.json_text import parse
-from service.reacting import Reactor
+from service.reacting import Reaction, Reactor
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
@@ -48,7 +48,7 @@ class EventService(EventServiceServicer):
         reaction = self._reactor.react([event])
         self._reactor.deliverer.deliver_all(reaction.deliveries, seconds_left(call), event)
         if reaction.deliveries or reaction.asked:
-            return _answer(event, call)
+            return _answer(event, call, reaction)
         return pb.PublishEventResponse(event=event_message(event), complete=reaction.is_complete)
 
     @rpc
@@ -86,14 +86,20 @@ class EventService(EventServiceServicer):
         return pb.ListDeliveriesResponse(deliveries=map(delivery_message, items), next_page_token=token)
 
 
-def _answer(event: Event, call: Call) -> pb.PublishEventResponse:
-    """Tell what an event did so far; what is left to others is waited for as long as the caller does."""
+def _answer(event: Event, call: Call, reaction: Reaction | None = None) -> pb.PublishEventResponse:
+    """Tell what an event did so far; what is left to others is waited for as long as the caller does.
+
+    `reaction` is what this call has set going, None when it found the event stored.
+    """
     limit = time.monotonic() + seconds_left(call)
+    place = (event.workspace, event.event_id)
+    is_matched = reaction is not None and reaction.is_complete
+    was_asked = reaction is None or reaction.asked
     while True:
         with connection():
-            is_matched = events.is_matched(event)
-            brought = deliveries.of_event(event.workspace, event.event_id, before=None, limit=TOLD + 1)
-            records = trigger_records.of_event(event.workspace, event.event_id, outcome="", before="", limit=TOLD + 1)
+            is_matched = is_matched or events.is_matched(event)
+            brought = deliveries.of_event(*place, before=None, limit=TOLD + 1)
+            records = trigger_records.of_event(*place, outcome="", before="", limit=TOLD + 1) if was_asked else []
         is_settled = is_matched and all(one.status != "PENDING" for one in brought)
         waits_in_vain = any(one.attempts for one in brought if one.status == "PENDING")
         if is_settled or waits_in_vain or time.monotonic() > limit:
