@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from temporalio.client import (
@@ -50,11 +50,15 @@ PATIENCE = {
 """Seconds, within the caller's own, in which an update is sent again after these answers."""
 
 Answer = TypeVar("Answer")
+Asked = ParamSpec("Asked")
 
 
 class _Behind(Exception):
     """A worker has just taken the workflow over, and has not come as far as the ledger that others have read."""
 
+
+ANSWERS = (Refused, StartRefused, WorkflowEnded, TemporalAway)
+"""How a call may end that is no success."""
 
 REFUSED_FOR_GOOD = frozenset({RPCStatusCode.INVALID_ARGUMENT})
 """Codes of a start that no further attempt can turn into a success."""
@@ -80,7 +84,7 @@ class TemporalGateway:
 
         Raises StartRefused when Temporal refuses for good, TemporalAway when it cannot be asked.
         """
-        self._call(self._start(launch), START_SECONDS)
+        self._call(START_SECONDS, self._start, launch)
 
     def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float, *, after: int) -> Effect:
         """Bring an observation to a running workflow and wait until its effect is durable; gives the effect.
@@ -88,42 +92,42 @@ class TemporalGateway:
         Raises Refused when the engine refuses it, WorkflowEnded when the workflow has ended, TemporalAway when no
         answer came in time: the observation may then have been taken in, and may be sent again under the same id.
         """
-        return self._call(self._observe(workflow_id, [document, after], id, seconds), seconds)
+        return self._call(seconds, self._observe, workflow_id, [document, after], id, seconds)
 
     def start_and_observe(
         self, launch: Launch, document: dict[str, Any], id: str, seconds: float, *, after: int
     ) -> Effect:
         """Bring an observation to a workflow whose start may not have happened yet; raises what `observe` raises."""
-        return self._call(self._start_and_observe(launch, [document, after], id, seconds), seconds)
+        return self._call(seconds, self._start_and_observe, launch, [document, after], id, seconds)
 
     def tell(self, workflow_id: str, document: dict[str, Any], *, after: int) -> None:
         """Bring an observation to a running workflow without waiting for its effect; `after` as in `observe`.
 
         Raises WorkflowEnded when it does not run, TemporalAway when it cannot be asked.
         """
-        self._call(self._tell(workflow_id, document, after), START_SECONDS)
+        self._call(START_SECONDS, self._tell, workflow_id, document, after)
 
     def unwritten(self, workflow_id: str, seconds: float) -> Effect:
         """Get the newest entries of a workflow, running or ended, that may not be stored.
 
         Raises WorkflowEnded when Temporal does not know it, TemporalAway when no worker answered in time.
         """
-        return self._call(self._unwritten(workflow_id, seconds), seconds)
+        return self._call(seconds, self._unwritten, workflow_id, seconds)
 
     def fate(self, workflow_id: str) -> str:
         """Tell how Temporal has a workflow: its status there, NONE when it has none; raises TemporalAway."""
-        return self._call(self._fate(workflow_id), START_SECONDS)
+        return self._call(START_SECONDS, self._fate, workflow_id)
 
     def ended_badly(self, since: datetime) -> list[tuple[str, str, int]]:
         """List the workflows that ended since an instant without completing: workspace, execution id, retries.
 
         Raises TemporalAway.
         """
-        return self._call(self._ended_badly(since), LIST_SECONDS)
+        return self._call(LIST_SECONDS, self._ended_badly, since)
 
     def terminate(self, workflow_id: str, reason: str) -> None:
         """End a workflow whose execution was ended without it; one that does not run is as good."""
-        self._call(self._terminate(workflow_id, reason), START_SECONDS)
+        self._call(START_SECONDS, self._terminate, workflow_id, reason)
 
     def close(self) -> None:
         """Stop the event loop."""
@@ -132,8 +136,18 @@ class TemporalGateway:
         if not self._thread.is_alive():
             self._loop.close()
 
-    def _call(self, work: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def _call(
+        self,
+        seconds: float,
+        ask: Callable[Asked, Coroutine[Any, Any, Answer]],
+        *args: Asked.args,
+        **kwargs: Asked.kwargs,
+    ) -> Answer:
+        async def work() -> Answer:
+            _hear_of(asyncio.current_task())  # the caller may have left by then
+            return await ask(*args, **kwargs)
+
+        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
         try:
             return future.result(seconds)
         except FutureTimeout:
@@ -206,14 +220,20 @@ class TemporalGateway:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             )
-            batch: Batch = await client.execute_update_with_start_workflow(
-                OBSERVE,
-                args=arguments,
-                id=id,
-                start_workflow_operation=operation,
-                result_type=Batch,
-                rpc_timeout=timedelta(seconds=seconds),
-            )
+            # Of a start that fails the operation tells, too, and complains when it is not asked.
+            started = asyncio.ensure_future(operation.workflow_handle())
+            _hear_of(started)
+            try:
+                batch: Batch = await client.execute_update_with_start_workflow(
+                    OBSERVE,
+                    args=arguments,
+                    id=id,
+                    start_workflow_operation=operation,
+                    result_type=Batch,
+                    rpc_timeout=timedelta(seconds=seconds),
+                )
+            finally:
+                started.cancel()
             return batch
 
         return await self._in_turn(launch.workflow_id, ask, seconds)
@@ -277,6 +297,18 @@ class TemporalGateway:
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise TemporalAway(f"Temporal did not end workflow {workflow_id}: {error.message}") from error
+
+
+def _hear_of(work: asyncio.Future[Any] | None) -> None:
+    """Take note of how something ends for which nobody may be waiting any more, which asyncio would complain of."""
+    if work is not None:
+        work.add_done_callback(_heard)
+
+
+def _heard(work: asyncio.Future[Any]) -> None:
+    if not work.cancelled() and (error := work.exception()) is not None:
+        is_known = isinstance(error, (*ANSWERS, RPCError, WorkflowAlreadyStartedError))
+        log.log(logging.DEBUG if is_known else logging.WARNING, "asking Temporal ended with %r", error)
 
 
 def _effect(batch: Batch) -> Effect:
