@@ -78,6 +78,16 @@ DRAIN = 4
 PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 """How what must happen is tried again and again."""
 
+QUIET = timedelta(milliseconds=200)
+"""How long nobody must have told a run anything when it ends.
+
+Temporal refuses an end that somebody's word overtakes, and the worker then repeats the whole run, at the cost of a
+second and of tens of MiB. While its history is long a run starts no children, so those under way fall silent.
+"""
+
+RESTLESS = 15
+"""How often a run waits for quiet, at most."""
+
 SUGGESTED = 4_096
 """History events at which Temporal suggests to continue as new."""
 
@@ -106,6 +116,8 @@ class ExecutionWorkflow:
         self._being_written: list[Entry] = []
         self._written = self._state.number  # the newest entry that is stored
         self._told: list[tuple[int, dict[str, Any]]] = []  # observations to be heard when the ledger is so far
+        self._words = 0  # how often somebody told something
+        self._restless = 0  # how often the run waited for quiet
         self._called_at = -1  # the length of the history when a caller last changed something
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
@@ -174,6 +186,7 @@ class ExecutionWorkflow:
         `after` is the last ledger entry that he has read: as in `_refuse`, what is written already comes first.
         """
         self._told.append((after, document))
+        self._words += 1
         if self._begun:
             self._hear_told()
 
@@ -433,9 +446,24 @@ class ExecutionWorkflow:
                 await self._write()
             else:
                 await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
+        if self._is_at_rest() and not self._told and not await self._is_quiet():
+            return
         self._hear_told(whatever_comes=True)  # nobody tells it to the next run
-        if not self._state.is_over and not self._running and not self._unwritten:
+        if self._is_at_rest():
             workflow.continue_as_new(replace(self._order, state=self._state.to_json(), create_time=""))
+
+    def _is_at_rest(self) -> bool:
+        is_busy = self._state.is_over or self._running or self._unwritten or self._broken is not None
+        return not is_busy and workflow.all_handlers_finished()
+
+    async def _is_quiet(self) -> bool:
+        """Wait a moment and tell whether nobody said anything meanwhile; yes, when it was waited for long enough."""
+        if self._words == 0 or self._restless == RESTLESS:
+            return True
+        words = self._words
+        self._restless += 1
+        await workflow.sleep(QUIET)
+        return self._words == words
 
 
 def _fitting(orders: list[ChildOrder]) -> list[dict[str, Any]]:

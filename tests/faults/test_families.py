@@ -8,6 +8,7 @@ import random
 import time
 
 import grpc
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from storage import database
@@ -56,6 +57,27 @@ def terminate(heddle, workflow_id):
     asyncio.run(end())
 
 
+KINDS = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: "TOLD",
+    EventType.EVENT_TYPE_TIMER_FIRED: "QUIET",
+}
+
+
+def words(heddle, workflow_id):
+    """When each run of a workflow was told something and when it had waited, from the first run to the last."""
+
+    async def fetch():
+        client = await Client.connect(heddle.settings.temporal_address)
+        runs, run_id = [], None
+        while run_id != "":
+            history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+            runs.append([KINDS[event.event_type] for event in history.events if event.event_type in KINDS])
+            run_id = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+        return runs[::-1]
+
+    return asyncio.run(fetch())
+
+
 def test_a_worker_killed_in_the_middle_of_a_batch_loses_and_doubles_no_child(
     own_heddle, start_process, workspace, sink
 ):
@@ -93,6 +115,10 @@ def test_a_batch_goes_on_when_the_parent_continues_as_new(own_heddle, workspace,
     execution = api.await_end(id, timeout=60)
 
     assert json.loads(execution.output_json) == list(range(60))
+    runs = words(heddle, f"heddle/{workspace}/{id}")
+    assert len(runs) > 3
+    # Temporal refuses the end of a run that a word overtakes, and then the whole run is repeated.
+    assert [run[-1] for run in runs[:-1]] == ["QUIET"] * (len(runs) - 1)
 
 
 def test_a_sync_finds_a_workflow_that_was_terminated_and_tells_the_family(own_heddle, workspace):
