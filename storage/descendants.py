@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from storage import documents
 from storage.database import query
 
 PORTION = 1_000
@@ -40,12 +41,13 @@ def lock_parent(workspace: str, execution_id: str) -> Member | None:
 
 
 def delete(workspace: str, execution_ids: Sequence[str]) -> None:
-    """Delete locked executions with their step runs and ledgers, in the order in which they are given.
+    """Delete locked executions with their step runs, ledgers and large values, in the order in which they are given.
 
     The request that started one told by itself that it was used; from now on only the memory of requests does.
     """
     for start in range(0, len(execution_ids), PORTION):
         portion = list(execution_ids[start : start + PORTION])
+        digests = documents.used_by(workspace, portion)
         query(
             "WITH d AS (DELETE FROM executions WHERE workspace = %s AND id = ANY(%s) RETURNING *) "
             "INSERT INTO requests SELECT workspace, request_id, 'StartExecution', request_digest, '', now() FROM d "
@@ -53,6 +55,8 @@ def delete(workspace: str, execution_ids: Sequence[str]) -> None:
             "excluded.create_time WHERE requests.method = 'StartExecution'",
             (workspace, portion),
         )
+        if digests:
+            documents.release(workspace, digests)
 
 
 def _lock_all(workspace: str, which: str, values: list[object]) -> list[Member]:

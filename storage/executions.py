@@ -277,8 +277,7 @@ def _write(head: str, values: list[Any], writing: Writing, shelf: documents.Shel
         parts.append(_REQUESTS)
         values += [writing.workspace, compact(writing.requests)]
     if shelf.bodies:
-        parts.append(_DOCUMENTS)
-        values += [writing.workspace, list(shelf.bodies.keys()), list(shelf.bodies.values())]
+        _append(parts, values, documents.storing(writing.workspace, writing.execution_id, shelf))
     return query(f"WITH {', '.join(parts)} SELECT * FROM e", values, prepared=True)
 
 
@@ -319,10 +318,6 @@ _STEP_RUNS = (
 _REQUESTS = (
     "r AS (INSERT INTO requests SELECT %s, new.id, new.method, new.digest, '', now() "
     "FROM e, json_to_recordset(%s) AS new (id text, method text, digest text) ON CONFLICT DO NOTHING)"
-)
-
-_DOCUMENTS = (
-    "d AS (INSERT INTO documents SELECT %s, new.* FROM e, unnest(%s::text[], %s::text[]) AS new ON CONFLICT DO NOTHING)"
 )
 
 

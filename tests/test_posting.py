@@ -177,7 +177,7 @@ def test_a_caller_that_waits_in_vain_for_a_thread_is_answered_in_time():
         failures = asyncio.run(crowd(served.url))
 
     assert {str(failure) for failure in failures} == {f"{served.host} did not answer within 0.5 s"}
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("behaviour", [hang, mute, BAD["drip_in_body"][0]], ids=["hang", "mute", "drip"])
@@ -193,7 +193,7 @@ def test_a_caller_that_gives_up_leaves_no_thread_waiting(behaviour):
         began = time.monotonic()
         asyncio.run(give_up(served.url))
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
 
 
 def test_every_address_of_a_host_is_tried(monkeypatch):

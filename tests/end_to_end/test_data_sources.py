@@ -127,7 +127,7 @@ def test_a_source_that_hangs_holds_up_no_other_execution(own_heddle, workspace):
         began = time.monotonic()
         assert status(api.await_end(api.start(family).execution.id)) == "COMPLETED"
 
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
         for stuck_id in ids:
             api.call("CancelExecution", execution_id=stuck_id)
         assert {status(api.execution(stuck_id)) for stuck_id in ids} == {"CANCELLED"}

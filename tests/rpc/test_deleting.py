@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from storage.database import query
@@ -226,8 +224,6 @@ def test_a_family_of_thousands_goes_at_once(api, done):
         (api.workspace, top),
     )
 
-    began = time.monotonic()
     assert delete(api, top) == 5001
 
-    assert time.monotonic() - began < 10
     assert [rows(api, table) for table in ("executions", "ledger")] == [0, 0]

@@ -176,12 +176,12 @@ def test_an_error_tells_what_was_said_beside_it(behaviour, body):
 
 def test_an_error_does_not_wait_for_words_that_do_not_come(monkeypatch):
     monkeypatch.setattr(exchanging, "_SOON", 0.2)
-    with endpoint(raw(head(500, Content_Length="99"), b"x", pause=0.6)) as served:
+    with endpoint(raw(head(500, Content_Length="99"), b"x", pause=20)) as served:
         began = time.monotonic()
         found = error(served.url, timeout=30.0)
 
     assert found["code"] == "HTTP_500"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
 
 BAD = {
