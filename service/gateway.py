@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from service.domain.execution import Launch
 from service.engine.entries import Entry
+from service.engine.run import Refused
 
 
 class TemporalAway(Exception):
@@ -16,6 +17,21 @@ class TemporalAway(Exception):
 
 class StartRefused(Exception):
     """Temporal refuses what it was asked for, and will the next time."""
+
+
+class Unread(Exception):
+    """More is stored than the asker has read; what is asked again may have been taken in by now."""
+
+
+class Doubtful(Refused):
+    """A refusal by a workflow that may have it wrong: it does not know what it goes by to be stored.
+
+    `moment` is the time that it has for the entry that the asker has read last; where another is stored, it is wrong.
+    """
+
+    def __init__(self, reason: str, message: str, moment: str, **facts: Any) -> None:
+        super().__init__(reason, message, **facts)
+        self.moment = moment
 
 
 class WorkflowEnded(Exception):
@@ -35,12 +51,15 @@ class Gateway(Protocol):
 
     Observations travel as `engine.observations.encode` writes them; `id` names one, so that it is taken in once.
     `after` is the last ledger entry that its sender has read: the workflow judges it when it has come that far.
+    `again`: it was brought before, and what the workflow said of it is not what is stored.
     """
 
     def start(self, launch: Launch) -> None:
         """Start the workflow of an execution; one that was there before, running or ended, is as good."""
 
-    def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float, *, after: int) -> Effect:
+    def observe(
+        self, workflow_id: str, document: dict[str, Any], id: str, seconds: float, *, after: int, again: bool = False
+    ) -> Effect:
         """Bring an observation to a running workflow and wait for its effect."""
 
     def start_and_observe(

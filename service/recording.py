@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Literal
+from itertools import takewhile
+from typing import Any, Literal
 
 from service.definition.plan import Json
 from service.domain.human_task import OPEN
-from service.domain.json_text import compact
+from service.domain.json_text import canonical, compact
 from service.engine.entries import Entry
 from service.engine.projecting import MISSING, StepRunChange, TaskChange, project
-from storage import executions, waits
+from storage import executions, ledger, waits
 from storage.executions import Recorded
 from storage.task_rows import TaskRow
 
@@ -21,28 +22,57 @@ class NotTheWriter(Exception):
     """The entries do not follow what is stored: the execution was ended or carried on by somebody else."""
 
 
+class Diverged(Exception):
+    """Other entries are stored under these numbers: what is written is what happened, and the writer has it wrong.
+
+    `entries` are those that are stored, from the first number that was to be written on.
+    """
+
+    def __init__(self, execution_id: str, entries: Sequence[Entry]) -> None:
+        super().__init__(f"the ledger of execution {execution_id} tells otherwise from entry {entries[0].number} on")
+        self.entries = tuple(entries)
+
+
 NOTHING_LEFT = Recorded(reports=False, cancels=False, waits=False)
 """What is left to do by one whose entries somebody else has written."""
 
 
 def record(workspace: str, execution_id: str, entries: Sequence[Entry], phase: str, now: datetime) -> Recorded:
-    """Write entries once, however often this is called with them; raises NotTheWriter when another has written.
+    """Write entries once, however often this is called with them.
 
-    Gives what the write leaves to do; whoever wrote first has to do it.
+    Gives what the write leaves to do; whoever wrote first has to do it. Raises Diverged when others are stored in their
+    place, NotTheWriter when they cannot follow what is stored.
     """
-    while entries:
-        if recorded := executions.record(writing(workspace, execution_id, entries, phase, now)):
+    written = 0
+    while written < len(entries):
+        if recorded := executions.record(writing(workspace, execution_id, entries[written:], phase, now)):
             return recorded
-        stored = executions.get(workspace, execution_id)
+        stored = ledger.standing(workspace, execution_id, after=entries[0].number - 1)
         if stored is None or stored.last_number < entries[0].number - 1:
             raise NotTheWriter(f"execution {execution_id} has no entry {entries[0].number - 1} to follow")
-        written = stored.last_number - entries[0].number + 1
-        if stored.is_over and written < len(entries):
+        told = _of_one_try(stored.entries)
+        if any(_differ(one, other) for one, other in zip(told, entries, strict=False)):
+            raise Diverged(execution_id, told)
+        if len(told) < len(entries) and (stored.is_over or len(told) < len(stored.entries)):
             raise NotTheWriter(f"execution {execution_id} is {stored.status}")
-        if written == 0:
-            continue  # the row moved between the write and the look: try again
-        entries = entries[written:]
+        written = len(told)  # where that is nothing new, the row moved between the write and the look: try again
     return NOTHING_LEFT
+
+
+def stored_after(workspace: str, execution_id: str, number: int) -> list[Entry]:
+    """Read the ledger entries that follow a number, as far as they are of the same try."""
+    stored = ledger.standing(workspace, execution_id, after=number)
+    return _of_one_try(stored.entries) if stored is not None else []
+
+
+def _of_one_try(documents: Iterable[dict[str, Any]]) -> list[Entry]:
+    """Leave out what a retry did: it is a workflow of its own."""
+    return [Entry.from_dict(one) for one in takewhile(lambda one: one["type"] != "EXECUTION_RETRIED", documents)]
+
+
+def _differ(one: Entry, other: Entry) -> bool:
+    """Compare entries to the letter. Their time counts: data is made of it, and it tells one attempt from the next."""
+    return canonical(one.to_dict()) != canonical(other.to_dict())
 
 
 def writing(

@@ -15,7 +15,7 @@ from service.gateway import Gateway, TemporalAway, WorkflowEnded
 from service.launching import launch
 from service.observing import store
 from service.plans import Plans
-from service.recording import writing
+from service.recording import Diverged, writing
 from service.relating import Relations
 from service.retrying import state_of
 from storage import executions, families
@@ -129,8 +129,8 @@ class Syncer:
         """Write what the workflow knows and the record does not."""
         try:
             left = store(execution, self._gateway.unwritten(execution.workflow_id, seconds))
-        except WorkflowEnded:
-            return []
+        except (WorkflowEnded, Diverged):
+            return []  # what it has wrong, the workflow finds by itself
         self._relations.settle(execution, left, seconds)
         with connection():
             missing = get(execution.workspace, execution.id).last_number - execution.last_number

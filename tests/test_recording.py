@@ -12,9 +12,9 @@ from service.domain.execution import Execution
 from service.engine.advancing import phase
 from service.engine.entries import Entry
 from service.engine.folding import fold
-from service.engine.observations import Cancelled, StepCompleted
+from service.engine.observations import Cancelled, Lost, Retried, StepCompleted
 from service.launching import FirstMoves, create
-from service.recording import NotTheWriter, record
+from service.recording import Diverged, NotTheWriter, record, writing
 from storage import database, executions, ledger, step_runs
 from storage.database import query
 from tests.engine.graphs import NOW, Player, a_plan
@@ -153,15 +153,111 @@ def test_a_write_with_a_gap_is_refused(workspace, started):
 
 def test_nothing_follows_the_end(workspace, started):
     player, _ = started()
+    player.see(Cancelled("no more"))
+    write(workspace, player)
+    more = Entry(player.state.number + 1, player.entries[-1].time, "VARIABLES_CHANGED", data={"variables": {}})
+
+    with pytest.raises(NotTheWriter, match="is CANCELLED"):
+        write(workspace, player, [*player.entries[player.written :], more])
+
+    assert executions.get(workspace, "e1").status == "CANCELLED"
+
+
+def test_who_writes_another_story_than_is_stored_is_told_what_is_stored(workspace, started):
+    first, _ = started()
+    other = Player(PLAN)
+    other.written = first.written
+    first.complete("a", output=1)
+    write(workspace, first)
+    first.complete("b")
+    write(workspace, first)
+    other.complete("a", output=True)  # which Python takes to be the same
+
+    with pytest.raises(Diverged) as told:
+        write(workspace, other)
+
+    assert list(told.value.entries) == first.entries[first.written :]
+    assert stored_entries(workspace) == first.entries
+
+
+def test_entries_differ_by_their_time_alone_and_in_large_values(workspace, started):
+    first, _ = started()
+    later, larger = Player(PLAN), Player(PLAN)
+    later.written = larger.written = first.written
+    first.complete("a", output="x" * 10_000)
+    write(workspace, first)
+    later.wait(0.001)
+    later.complete("a", output="x" * 10_000)
+    larger.complete("a", output="x" * 9_999 + "y")
+
+    for other in (later, larger):
+        with pytest.raises(Diverged):
+            write(workspace, other)
+
+
+def test_a_story_that_begins_as_the_stored_one_does_and_goes_on_otherwise_differs(workspace, started):
+    first, _ = started()
+    other = Player(PLAN)
+    other.written = first.written
+    for player in (first, other):
+        player.complete("a")
+    write(workspace, first)
+    first.complete("b")
+    write(workspace, first)
+    other.see(Cancelled("no more"))
+    number = first.state.number
+
+    with pytest.raises(Diverged) as told:
+        write(workspace, other)
+
+    assert [entry.number for entry in told.value.entries] == list(range(first.written + 1, number + 1))
+    assert executions.get(workspace, "e1").status == "STARTED"
+
+
+def test_a_story_that_goes_further_than_what_is_written_again_is_no_other_one(workspace, started):
+    player, _ = started()
+    player.complete("a")
+    short = list(player.entries[player.written :])
+    player.complete("b")
+    write(workspace, player)
+
+    write(workspace, player, short)
+
+    assert stored_entries(workspace) == player.entries
+
+
+def test_an_end_by_somebody_else_is_told(workspace, started):
+    player, _ = started()
     ending = Player(PLAN)
     ending.see(Cancelled("no more"))
     record(workspace, "e1", ending.entries[player.written :], "NONE", NOW)
     player.complete("a", "b", "c")
 
-    with pytest.raises(NotTheWriter, match="is CANCELLED"):
+    with pytest.raises(Diverged) as told:
         write(workspace, player)
 
+    assert list(told.value.entries) == ending.entries[player.written :]
     assert executions.get(workspace, "e1").status == "CANCELLED"
+
+
+def test_what_a_retry_did_is_not_the_story_of_the_try_before(workspace, started):
+    player, _ = started()
+    failing = Player(PLAN)
+    failing.see(Lost("gone"))
+    failed = failing.entries[player.written :]
+    record(workspace, "e1", failed, "NONE", NOW)
+    failing.see(Retried())
+    again = failing.entries[player.written + len(failed) :]
+    assert executions.reopen(writing(workspace, "e1", again, "WAITING_FOR_INPUT", NOW), "{}", 5.0)
+    player.complete("a")
+
+    with pytest.raises(Diverged) as told:
+        write(workspace, player)
+    assert list(told.value.entries) == failed
+
+    record(workspace, "e1", failed, "NONE", NOW)  # as it is stored
+    with pytest.raises(NotTheWriter):
+        record(workspace, "e1", [*failed, replace(again[0], data={"other": 1})], "NONE", NOW)
 
 
 def test_an_execution_that_needs_nobody_is_stored_as_completed(workspace, started):

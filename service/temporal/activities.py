@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,13 +12,31 @@ from temporalio.exceptions import ApplicationError
 
 from service.domain.execution import Siblings
 from service.engine.entries import Entry
+from service.engine.state import json_size
 from service.engine.steps.sub_workflow import ChildOrder
-from service.recording import NotTheWriter, record
+from service.recording import Diverged, NotTheWriter, record, stored_after
 from service.relating import LEASE, Relations
 from service.spawning import Spawner, collect
-from service.temporal.orders import COLLECT, CONFIRM, NOT_THE_WRITER, RECORD, SPAWN, Batch, Family, Started
+from service.temporal.orders import (
+    COLLECT,
+    CONFIRM,
+    NOT_THE_WRITER,
+    RECORD,
+    SPAWN,
+    STORED,
+    Batch,
+    Family,
+    Place,
+    Started,
+    Stored,
+)
 from storage import executions
 from storage.database import connection
+
+log = logging.getLogger(__name__)
+
+PORTION = 512 * 1024
+"""Bytes of inputs and outputs in the entries that are read at a time."""
 
 
 class Activities:
@@ -30,17 +49,23 @@ class Activities:
     @property
     def all(self) -> list[Callable[..., Any]]:
         """What to register with the worker."""
-        return [self.record_batch, self.confirm, self.start_children, self.collect_outputs]
+        return [self.record_batch, self.stored, self.confirm, self.start_children, self.collect_outputs]
 
     @activity.defn(name=RECORD)
-    def record_batch(self, batch: Batch) -> None:
-        """Write a batch of ledger entries, once however often it is tried, and see to what it leaves to do."""
+    def record_batch(self, batch: Batch) -> Stored | None:
+        """Write a batch of ledger entries, once however often it is tried, and see to what it leaves to do.
+
+        Gives what is stored instead, when others are.
+        """
         entries = [Entry.from_dict(document) for document in batch.entries]
         try:
             with connection():
                 left = record(batch.workspace, batch.execution_id, entries, batch.phase, datetime.now(UTC))
         except NotTheWriter as error:
             raise ApplicationError(str(error), type=NOT_THE_WRITER, non_retryable=True) from error
+        except Diverged as other:
+            log.info("%s", other)
+            return _portion(other.entries)
         if left.reports:
             self._relations.pass_on(batch.workspace, batch.execution_id)
         if left.waits:
@@ -49,6 +74,13 @@ class Activities:
             execution = executions.get(batch.workspace, batch.execution_id)
             if execution is not None:
                 self._relations.cancel_children(execution, LEASE)
+        return None
+
+    @activity.defn(name=STORED)
+    def stored(self, place: Place) -> Stored:
+        """Read the ledger entries of an execution's present try that follow a number."""
+        with connection():
+            return _portion(stored_after(place.workspace, place.execution_id, place.after))
 
     @activity.defn(name=CONFIRM)
     def confirm(self, workspace: str, execution_id: str) -> bool:
@@ -69,6 +101,18 @@ class Activities:
     def collect_outputs(self, family: Family) -> list[Any]:
         """Read the outputs of child executions, in the order of their items."""
         return collect(_siblings(family), family.items)
+
+
+def _portion(entries: Sequence[Entry]) -> Stored:
+    """Write the first entries that go into one message."""
+    documents: list[dict[str, Any]] = []
+    room = PORTION
+    for entry in entries:
+        room -= json_size(entry.data)
+        if room < 0 and documents:
+            return Stored(documents, more=True)
+        documents.append(entry.to_dict())
+    return Stored(documents)
 
 
 def _siblings(family: Family) -> Siblings:

@@ -29,8 +29,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from service.domain.execution import Launch, parse_workflow_id
 from service.engine.entries import Entry
 from service.engine.run import Refused
-from service.gateway import Effect, StartRefused, TemporalAway, WorkflowEnded
-from service.temporal.orders import BEHIND, OBSERVE, REFUSED, TELL, UNWRITTEN, WORKFLOW, Batch, Order
+from service.gateway import Doubtful, Effect, StartRefused, TemporalAway, Unread, WorkflowEnded
+from service.temporal.orders import BEHIND, MOMENT, OBSERVE, REFUSED, TELL, UNREAD, UNWRITTEN, WORKFLOW, Batch, Order
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +86,18 @@ class TemporalGateway:
         """
         self._call(START_SECONDS, self._start, launch)
 
-    def observe(self, workflow_id: str, document: dict[str, Any], id: str, seconds: float, *, after: int) -> Effect:
+    def observe(
+        self, workflow_id: str, document: dict[str, Any], id: str, seconds: float, *, after: int, again: bool = False
+    ) -> Effect:
         """Bring an observation to a running workflow and wait until its effect is durable; gives the effect.
 
         Raises Refused when the engine refuses it, WorkflowEnded when the workflow has ended, TemporalAway when no
         answer came in time: the observation may then have been taken in, and may be sent again under the same id.
+        The refusal is Doubtful when the workflow does not know entry `after` to be stored. Raises Unread when it is
+        asked `again` and more than `after` is stored.
         """
-        return self._call(seconds, self._observe, workflow_id, [document, after], id, seconds)
+        arguments = [document, after, *([again] if again else [])]  # older workers know nothing of it
+        return self._call(seconds, self._observe, workflow_id, arguments, id, seconds)
 
     def start_and_observe(
         self, launch: Launch, document: dict[str, Any], id: str, seconds: float, *, after: int
@@ -354,9 +359,12 @@ async def _once(ask: Callable[[], Awaitable[Answer]]) -> Answer:
 def _failure(cause: BaseException | None) -> Exception:
     if isinstance(cause, ApplicationError) and cause.type == REFUSED:
         reason, facts = cause.details
-        return Refused(reason, cause.message, **facts)
+        moment = facts.pop(MOMENT, "")
+        return Doubtful(reason, cause.message, moment, **facts) if moment else Refused(reason, cause.message, **facts)
     if isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow":
         return WorkflowEnded("the workflow ended while it took the observation in")
     if isinstance(cause, ApplicationError) and cause.type == BEHIND:
         return _Behind(cause.message)
+    if isinstance(cause, ApplicationError) and cause.type == UNREAD:
+        return Unread(cause.message)
     return TemporalAway(f"the workflow could not take the observation in: {cause}")

@@ -20,6 +20,9 @@ UNWRITTEN = "unwritten"
 RECORD = "heddle.record"
 """The activity that writes ledger entries."""
 
+STORED = "heddle.stored"
+"""The activity that reads ledger entries."""
+
 PROVIDER_OF = "heddle.provider_of"
 """The activity that says where data sources of a type are served."""
 
@@ -38,8 +41,14 @@ COLLECT = "heddle.collect_outputs"
 REFUSED = "heddle.refused"
 """The error type of an update that the engine refuses; its details are reason, message and facts."""
 
+MOMENT = "moment"
+"""The fact of a refusal that says which time the workflow has for the entry that the sender has read last."""
+
 BEHIND = "heddle.behind"
 """The error type of an update that came before the workflow had repeated what its ledger tells already."""
+
+UNREAD = "heddle.unread"
+"""The error type of an update that is asked again by somebody who has not read all that is stored meanwhile."""
 
 NOT_THE_WRITER = "heddle.not_the_writer"
 """The error type of a ledger write to an execution that another writer has ended or carried on."""
@@ -91,6 +100,23 @@ class Batch:
     execution_id: str = ""
     phase: str = ""
     entries: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Ledger entries that are stored where others were to be written, as many as go into one message."""
+
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    more: bool = False  # others follow
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a ledger: behind the entry of a number."""
+
+    workspace: str = ""
+    execution_id: str = ""
+    after: int = 0
 
 
 @dataclass(frozen=True)

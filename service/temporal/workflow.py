@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import ApplicationError
 
 from service.domain.execution import PROMPT
 from service.engine.advancing import advance, may_proceed, open_commands, phase
@@ -29,36 +27,36 @@ from service.engine.observations import (
     Observation,
     OutputsCollected,
     Proceeded,
-    TaskCompleted,
-    TaskFailed,
     TimerFired,
     decode,
 )
+from service.engine.pending import Pending
 from service.engine.run import Refused
 from service.engine.state import OPEN, State, json_size
 from service.engine.steps import sub_workflow
 from service.engine.steps.sub_workflow import ChildOrder
 from service.plans import Plans
-from service.temporal.failures import as_error
 from service.temporal.fetching import FetchFailed, Fetching
 from service.temporal.orders import (
     BEHIND,
     COLLECT,
     CONFIRM,
+    MOMENT,
     NOT_THE_WRITER,
     OBSERVE,
-    RECORD,
     REFUSED,
     SPAWN,
     TELL,
+    UNREAD,
     UNWRITTEN,
     WORKFLOW,
     Batch,
     Family,
     Order,
     Started,
-    fetch_queue,
 )
+from service.temporal.tasks import run_task
+from service.temporal.writing import PATIENT, write
 
 FULL_ENTRIES = 200
 """Ledger entries that are written without waiting for a pause."""
@@ -74,9 +72,6 @@ LATEST = timedelta(seconds=1)
 
 DRAIN = 4
 """An execution with tasks under way continues as new at this multiple of its limit: it starts no further tasks then."""
-
-PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
-"""How what must happen is tried again and again."""
 
 QUIET = timedelta(milliseconds=200)
 """How long nobody must have told a run anything when it ends.
@@ -102,6 +97,14 @@ plans = Plans(_nowhere)
 """Where this worker finds plans; set once before the worker starts."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """What is being done for a step run."""
+
+    command: Command
+    task: asyncio.Task[None]
+
+
 @workflow.defn(name=WORKFLOW)
 class ExecutionWorkflow:
     """One execution, from a state of the engine to its end or to the next run of the same workflow."""
@@ -111,20 +114,18 @@ class ExecutionWorkflow:
         self._order = order
         self._plan = plans.get(order.workspace, order.plan_digest)
         self._state = State.from_json(order.state)
-        self._unwritten: list[Entry] = []
-        self._unwritten_bytes = 0
-        self._being_written: list[Entry] = []
-        self._written = self._state.number  # the newest entry that is stored
+        self._pending = Pending(self._state)
         self._told: list[tuple[int, dict[str, Any]]] = []  # observations to be heard when the ledger is so far
         self._words = 0  # how often somebody told something
         self._restless = 0  # how often the run waited for quiet
         self._called_at = -1  # the length of the history when a caller last changed something
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
-        self._work: dict[str, asyncio.Task[None]] = {}  # by key of the step run
+        self._work: dict[str, Work] = {}  # by key of the step run
         self._running: set[str] = set()  # keys of step runs whose task is under way
         self._fetching: dict[str, Fetching] = {}  # by key of the step run
         self._begun = False
+        self._adopted = 0  # how often the ledger was found to tell otherwise
         self._broken: Exception | None = None  # a defect: fails the workflow task, which is then tried again
 
     @workflow.run
@@ -150,7 +151,7 @@ class ExecutionWorkflow:
             self._obey(command)
         self._begun = True
         self._hear_told()
-        while not self._state.is_over or self._unwritten:
+        while not self._state.is_over or self._pending.unwritten:
             await workflow.wait_condition(self._is_awake)
             if self._broken is not None:
                 raise self._broken
@@ -167,17 +168,22 @@ class ExecutionWorkflow:
         return self._state.status
 
     @workflow.update(name=OBSERVE)
-    async def observe(self, document: dict[str, Any], after: int = 0) -> Batch:
+    async def observe(self, document: dict[str, Any], after: int = 0, again: bool = False) -> Batch:
         """Take in what somebody outside did; gives what is to be written before the caller is told of it.
 
         The caller's server writes it, since it gets this answer when the effect is durable; the workflow writes the
         same a little later, for the case that the server dies. `after` is the last ledger entry that it has read.
+        `again`: it did ask before, and then found another story stored than it was told.
         """
         if not self._begun:  # else go on in the same breath, before a ledger write can hold up the answer
             await workflow.wait_condition(lambda: self._begun)
         self._called_at = workflow.info().get_current_history_length()
-        self._observe(decode(document))
-        return self._batch([*self._being_written, *self._unwritten])
+        observation = decode(document)
+        if not (again and self._pending.holds(observation)):
+            moment = self._pending.time_of(after)
+            _or_refused(lambda: self._take_in(observation), moment)
+        self._overdue = self._overdue or (again and bool(self._pending.unwritten))  # so as to find what is stored soon
+        return self._batch(self._pending.entries)
 
     @workflow.signal(name=TELL)
     def tell(self, document: dict[str, Any], after: int = 0) -> None:
@@ -193,19 +199,26 @@ class ExecutionWorkflow:
     @workflow.query(name=UNWRITTEN)
     def unwritten(self) -> Batch:
         """Give what may not be stored yet, also when the workflow has ended: a replay comes to the same."""
-        return self._batch([*self._being_written, *self._unwritten])
+        return self._batch(self._pending.entries)
 
     @observe.validator
-    def _refuse(self, document: dict[str, Any], after: int = 0) -> None:
+    def _refuse(self, document: dict[str, Any], after: int = 0, again: bool = False) -> None:
         """Refuse without a trace in the history what the engine would not allow.
 
         A worker may die when it has written the ledger and not yet told Temporal. The one that takes over hears updates
-        before it comes to what was written; it must not judge them by less than their senders have read.
+        before it comes to what was written; it must not judge them by less than their senders have read. One that asks
+        again must have read all that is written, so that between them they know whether it was taken in.
         """
         if after > self._state.number:
             message = f"the workflow is at entry {self._state.number} of its ledger, and entry {after} is written"
             raise ApplicationError(message, type=BEHIND, non_retryable=True)
-        _or_refused(lambda: advance(self._plan, self._state, decode(document), workflow.now(), moves=0))
+        if again and after < self._pending.written:
+            message = f"entry {self._pending.written} of the ledger is written, and only {after} has been read"
+            raise ApplicationError(message, type=UNREAD, non_retryable=True)
+        observation = decode(document)
+        if not (again and self._pending.holds(observation)):
+            moment = self._pending.time_of(after)
+            _or_refused(lambda: advance(self._plan, self._state, observation, workflow.now(), moves=0), moment)
 
     # The engine.
 
@@ -215,11 +228,10 @@ class ExecutionWorkflow:
     def _take_in(self, observation: Observation) -> None:
         outcome = advance(self._plan, self._state, observation, workflow.now())
         self._state = outcome.state
-        self._unwritten.extend(outcome.entries)
-        self._unwritten_bytes += sum(json_size(entry.data) for entry in outcome.entries)
+        self._pending.add(observation, outcome.entries)
         for command in outcome.commands:
             self._obey(command)
-        if self._unwritten and self._clock is None and (self._running or not self._is_durable()):
+        if self._pending.unwritten and self._clock is None and (self._running or not self._is_durable()):
             self._clock = asyncio.create_task(self._grow_old())
 
     def _is_late(self) -> bool:
@@ -249,13 +261,16 @@ class ExecutionWorkflow:
 
     def _hear(self, document: dict[str, Any]) -> None:
         """Take in what somebody told who does not wait to hear that it does not fit."""
-        if self._state.is_over:
-            return
         observation = decode(document)
-        with suppress(Refused):
+        if self._state.is_over:
+            self._pending.add(observation, ())
+            return
+        try:
             self._take_in(observation)
+        except Refused:
+            self._pending.add(observation, ())
         if isinstance(observation, EventDelivered):
-            self._overdue = bool(self._unwritten)  # whoever published the event looks for what came of it
+            self._overdue = bool(self._pending.unwritten)  # whoever published the event looks for what came of it
 
     def _is_awake(self) -> bool:
         return (
@@ -273,34 +288,36 @@ class ExecutionWorkflow:
             case RunTask():
                 if not self._is_draining():
                     self._running.add(command.key)
-                    self._begin(command.key, self._run_task(command))
+                    self._begin(command, run_task(self._order, command, self._adopted))
             case SetTimer():
-                self._begin(command.key, self._set_timer(command))
+                self._begin(command, self._set_timer(command))
             case FetchData():
-                self._begin_next(command.key, lambda: self._fetch_data(command))
+                self._begin_next(command, lambda: self._fetch_data(command))
             case StartChildren():
-                self._begin_next(command.key, lambda: self._start_children(command))
+                self._begin_next(command, lambda: self._start_children(command))
             case CollectOutputs():
-                self._begin_next(command.key, lambda: self._collect_outputs(command))
+                self._begin_next(command, lambda: self._collect_outputs(command))
             case Withdraw():
                 self._running.discard(command.key)
                 self._fetching.pop(command.key, None)
                 if (work := self._work.pop(command.key, None)) is not None:
-                    work.cancel()
+                    work.task.cancel()
 
-    def _begin_next(self, key: str, work: Callable[[], Awaitable[Observation]]) -> None:
+    def _begin_next(self, command: Command, work: Callable[[], Awaitable[Observation]]) -> None:
         """Begin what a step run with children asks for, unless it waits for an answer: then it will ask again.
 
         With a long history the next run of the workflow does it.
         """
-        if key not in self._work and not self._history_is_long(1):
-            self._running.add(key)
-            self._begin(key, work())
+        if command.key not in self._work and not self._history_is_long(1):
+            self._running.add(command.key)
+            self._begin(command, work())
 
-    def _begin(self, key: str, work: Awaitable[Observation]) -> None:
+    def _begin(self, command: Command, work: Awaitable[Observation]) -> None:
+        key = command.key
+
         async def tell() -> None:
             observation = await work
-            if self._work.get(key) is not asyncio.current_task():
+            if self._work.get(key) is not own:
                 return
             del self._work[key]
             self._running.discard(key)
@@ -309,28 +326,16 @@ class ExecutionWorkflow:
             except Exception as error:
                 self._broken = error
 
-        self._work[key] = asyncio.create_task(tell())
+        own = self._work[key] = Work(command, asyncio.create_task(tell()))
 
-    async def _run_task(self, command: RunTask) -> Observation:
-        step_id, _, visit = command.key.rpartition("/")
-        try:
-            result = await workflow.execute_activity(
-                command.task,
-                {
-                    "input": command.input,
-                    "execution": {"id": self._order.execution_id, "workspace": self._order.workspace},
-                    "step": {"id": step_id, "visit": int(visit), "attempt": command.attempt},
-                    "idempotencyKey": f"{self._order.execution_id}/{command.key}",
-                },
-                task_queue=command.task_queue or fetch_queue(workflow.info().task_queue),
-                start_to_close_timeout=timedelta(seconds=command.timeout),
-                heartbeat_timeout=timedelta(seconds=command.heartbeat) if command.heartbeat else None,
-                retry_policy=RetryPolicy(maximum_attempts=1),
-                activity_id=f"{command.key}/{command.attempt}",
-            )
-        except Exception as error:  # also a result that cannot be read: no error of a task may stop the workflow
-            return TaskFailed(command.key, command.attempt, as_error(error, command))
-        return TaskCompleted(command.key, command.attempt, result)
+    def _ask_anew(self) -> None:
+        """Give up what the state does not ask for any more, and begin what it asks for now."""
+        wanted = {command.key: command for command in open_commands(self._plan, self._state)}
+        for key in [key for key, work in self._work.items() if work.command != wanted.get(key)]:
+            self._obey(Withdraw(key))
+        for key, command in wanted.items():
+            if key not in self._work:
+                self._obey(command)
 
     async def _fetch_data(self, command: FetchData) -> Observation:
         try:
@@ -373,9 +378,9 @@ class ExecutionWorkflow:
 
     async def _until_written(self, number: int) -> None:
         """Have the ledger written up to an entry: children are only started for a step run that can be read."""
-        if self._written < number:
+        if self._pending.written < number:
             self._overdue = True
-            await workflow.wait_condition(lambda: self._written >= number)
+            await workflow.wait_condition(lambda: self._pending.written >= number)
 
     async def _set_timer(self, command: SetTimer) -> Observation:
         await workflow.sleep(max(timedelta(0), command.due - workflow.now()))
@@ -385,13 +390,13 @@ class ExecutionWorkflow:
 
     def _must_write(self) -> bool:
         """Write when nothing will soon give another reason to, or when there is much to write; meanwhile collect."""
-        if not self._unwritten:
+        if not self._pending.unwritten:
             return False
         return (
             self._overdue
             or self._state.is_over
-            or len(self._unwritten) >= FULL_ENTRIES
-            or self._unwritten_bytes >= FULL_BYTES
+            or len(self._pending.unwritten) >= FULL_ENTRIES
+            or self._pending.bytes >= FULL_BYTES
             or (not self._running and not may_proceed(self._state) and self._is_durable())
         )
 
@@ -404,13 +409,22 @@ class ExecutionWorkflow:
         return workflow.info().get_current_history_length() > self._called_at
 
     async def _write(self) -> None:
-        self._being_written, self._unwritten = self._unwritten, []
-        self._unwritten_bytes, self._overdue = 0, False
-        batch = self._batch(self._being_written)
-        if not (self._is_durable() and await _record_at_once(batch)):
-            await _record_for_sure(batch)
-        self._written = self._being_written[-1].number
-        self._being_written = []
+        self._overdue = False
+        batch = self._batch(self._pending.begin(self._state))
+        if stored := await write(batch, at_once=self._is_durable()):
+            self._adopt(stored)
+        else:
+            self._pending.end()
+
+    def _adopt(self, stored: list[Entry]) -> None:
+        """Go on from what is stored: an attempt of a workflow task has written it, and then failed.
+
+        It did not know of messages that came later, and this one has heard these first.
+        """
+        self._state = self._pending.adopt(self._plan, stored, workflow.now())
+        self._adopted += 1
+        self._ask_anew()
+        self._overdue = bool(self._pending.unwritten)
 
     def _batch(self, entries: list[Entry]) -> Batch:
         return Batch(
@@ -422,7 +436,7 @@ class ExecutionWorkflow:
 
     async def _grow_old(self) -> None:
         await workflow.sleep(LATEST)
-        self._overdue = bool(self._unwritten)
+        self._overdue = bool(self._pending.unwritten)
         self._clock = None
 
     # Continue as new.
@@ -441,11 +455,11 @@ class ExecutionWorkflow:
 
     async def _continue_as_new(self) -> None:
         """Begin the next run with the present state, once the ledger is written and every caller has its answer."""
-        while self._unwritten or not workflow.all_handlers_finished():
-            if self._unwritten:
+        while self._pending.unwritten or not workflow.all_handlers_finished():
+            if self._pending.unwritten:
                 await self._write()
             else:
-                await workflow.wait_condition(lambda: bool(self._unwritten) or workflow.all_handlers_finished())
+                await workflow.wait_condition(lambda: bool(self._pending.unwritten) or workflow.all_handlers_finished())
         if self._is_at_rest() and not self._told and not await self._is_quiet():
             return
         self._hear_told(whatever_comes=True)  # nobody tells it to the next run
@@ -453,7 +467,7 @@ class ExecutionWorkflow:
             workflow.continue_as_new(replace(self._order, state=self._state.to_json(), create_time=""))
 
     def _is_at_rest(self) -> bool:
-        is_busy = self._state.is_over or self._running or self._unwritten or self._broken is not None
+        is_busy = self._state.is_over or self._running or self._pending.unwritten or self._broken is not None
         return not is_busy and workflow.all_handlers_finished()
 
     async def _is_quiet(self) -> bool:
@@ -478,38 +492,13 @@ def _fitting(orders: list[ChildOrder]) -> list[dict[str, Any]]:
     return documents
 
 
-async def _record_at_once(batch: Batch) -> bool:
-    """Write entries from within the workflow task; False when the database does not answer soon."""
-    try:
-        await workflow.execute_local_activity(
-            RECORD,
-            batch,
-            schedule_to_close_timeout=timedelta(seconds=5),
-            retry_policy=RetryPolicy(maximum_attempts=2, non_retryable_error_types=[NOT_THE_WRITER]),
-        )
-    except FailureError as error:
-        cause = error.cause if isinstance(error, ActivityError) else error  # a local one's comes without its wrapping
-        if isinstance(cause, ApplicationError) and cause.type == NOT_THE_WRITER:
-            raise ApplicationError(cause.message, type=NOT_THE_WRITER, non_retryable=True) from error
-        return False
-    return True
+def _or_refused(ask: Callable[[], Answer], moment: str = "") -> Answer:
+    """Turn the engine's refusal into the error that a caller of the update meets.
 
-
-async def _record_for_sure(batch: Batch) -> None:
-    """Write entries by an activity that begins when the workflow task has ended well, and never gives up."""
-    await workflow.execute_activity(
-        RECORD,
-        batch,
-        start_to_close_timeout=timedelta(seconds=30),
-        retry_policy=replace(PATIENT, non_retryable_error_types=[NOT_THE_WRITER]),
-    )
-
-
-def _or_refused(ask: Callable[[], Answer]) -> Answer:
-    """Turn the engine's refusal into the error that a caller of the update meets."""
+    `moment`: the time of the entry that he has read last, where the workflow does not know it to be stored.
+    """
     try:
         return ask()
     except Refused as refused:
-        raise ApplicationError(
-            refused.message, refused.reason, refused.facts, type=REFUSED, non_retryable=True
-        ) from refused
+        facts = {**refused.facts, **({MOMENT: moment} if moment else {})}
+        raise ApplicationError(refused.message, refused.reason, facts, type=REFUSED, non_retryable=True) from refused

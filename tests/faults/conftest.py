@@ -11,6 +11,7 @@ from temporalio import activity
 
 from tests.end_to_end.task_worker import working
 from tests.faults.proxy import Proxy
+from tests.faults.scene import Scene
 
 
 @pytest.fixture
@@ -46,3 +47,11 @@ def sink(temporal_address, workspace):
 
     with working(temporal_address, workspace, effect):
         yield counted
+
+
+@pytest.fixture
+def scene(own_heddle, workspace):
+    """A Heddle that has lost its worker."""
+    made = Scene(own_heddle(), workspace)
+    yield made
+    made.gateway.close()

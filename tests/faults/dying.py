@@ -1,6 +1,7 @@
-"""Start a worker that dies by a power cut when it has written its first wait: `python -m tests.faults.dying work`.
+"""Start a worker that dies by a power cut when it has written to a ledger: `python -m tests.faults.dying work`.
 
-The ledger is written by then, and neither Temporal nor anybody who would look for earlier events knows of it.
+The ledger is written by then, and neither Temporal nor anybody who would look for earlier events knows of it. It dies
+with its first wait, or with DYING_ENDS=5 when it has written the ends of five tasks, each of another execution.
 """
 
 from __future__ import annotations
@@ -8,21 +9,43 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 
 from service.__main__ import main
 from service.temporal import activities
 
 
-def die_behind(record):
+def die_behind_a_wait(record):
     def dying(*arguments):
         left = record(*arguments)
         if left.waits:
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
         return left
 
     return dying
 
 
+def die_behind_tasks(record, ends: int):
+    left = threading.Semaphore(ends - 1)
+
+    def dying(workspace, execution_id, entries, *more):
+        answer = record(workspace, execution_id, entries, *more)
+        if any((entry.type, entry.step_id) == ("STEP_COMPLETED", "task") for entry in entries):
+            if not left.acquire(blocking=False):
+                die()
+            time.sleep(60)  # Temporal is not to hear of it
+        return answer
+
+    return dying
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 if __name__ == "__main__":
-    activities.record = die_behind(activities.record)
+    ends = int(os.environ.get("DYING_ENDS", "0"))
+    record = activities.record
+    activities.record = die_behind_tasks(record, ends) if ends else die_behind_a_wait(record)
     sys.exit(main())

@@ -15,13 +15,15 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from service.engine.observations import EventDelivered, StepCompleted
 from storage import database, plans
 from storage.database import query
 from tests.end_to_end.api import Api
 from tests.end_to_end.definitions import INCLUSIVE, PARALLEL, REVIEW_LOOP, definition
 from tests.end_to_end.test_families import children
 from tests.endpoint import answer, endpoint
-from tests.faults.conftest import sink  # noqa: F401 - a fixture
+from tests.faults.conftest import scene, sink  # noqa: F401 - fixtures
+from tests.faults.test_truth import EVENT, WAIT, call
 from tests.faults.test_workers import _cut_off
 
 FOLDER = Path(__file__).parent / "histories"
@@ -265,3 +267,20 @@ def publish(api: Api, name: str, payload) -> None:
 
 def await_compensated(api: Api, id: str) -> None:
     api.await_that(id, lambda one: one.compensation.status > 1, timeout=60)
+
+
+def test_record_told_otherwise(scene, start_process, workspace, sink):  # noqa: F811
+    """The first attempt of a workflow task wrote something else than the second, which heard a message before."""
+    busy = scene.start("start > ps; ps > task, wait; task > a; wait > task_2; a > pj; task_2 > pj; pj > end", wait=WAIT)
+    asked = scene.start("start > ps; ps > task, ask; task > a; ask > b; a > pj; b > pj; pj > end")
+    scene.die(2)
+    scene.signal(busy, EventDelivered("wait", 1, EVENT))
+    taken = scene.bring(asked, StepCompleted("ask", output=1, request=call("c1")))
+    start_process("work", scene.heddle)
+    taken.thread.join()
+    for id, steps in ((busy, "a"), (asked, "ab")):
+        for step in steps:
+            scene.api.complete(id, step)
+        scene.api.await_end(id)
+    keep("told_otherwise", scene.heddle, workspace, busy)
+    keep("told_otherwise_and_asked_again", scene.heddle, workspace, asked)
