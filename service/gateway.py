@@ -40,10 +40,16 @@ class WorkflowEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an observation did, durably: ledger entries that may not be stored yet, and the phase after them."""
+    """What an observation did, durably: ledger entries that may not be stored yet, and the phase after them.
+
+    Where they are too large for one answer these are the first of them, or none, `upto` is the number of the last and
+    `moment` its time.
+    """
 
     entries: tuple[Entry, ...]
     phase: str
+    upto: int = 0
+    moment: str = ""
 
 
 class Gateway(Protocol):
@@ -70,8 +76,8 @@ class Gateway(Protocol):
     def tell(self, workflow_id: str, document: dict[str, Any], *, after: int) -> None:
         """Bring an observation to a running workflow without waiting for its effect; `after` as in `observe`."""
 
-    def unwritten(self, workflow_id: str, seconds: float) -> Effect:
-        """Get the newest entries of a workflow, running or ended, that may not be stored."""
+    def unwritten(self, workflow_id: str, seconds: float, *, after: int) -> Effect:
+        """Get the newest entries of a workflow, running or ended, that may not be stored, behind the entry `after`."""
 
     def fate(self, workflow_id: str) -> str:
         """Tell how Temporal has a workflow: RUNNING, COMPLETED, FAILED, CANCELED, TERMINATED, TIMED_OUT or NONE."""

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 PAUSE = 0.05
 """Seconds between two questions to a workflow that is about to find that its ledger tells otherwise."""
 
+SOON = 0.01
+"""Seconds between two looks at what a workflow is about to write."""
+
 
 def observe(gateway: Gateway, execution: Execution, observation: FromOutside, id: str, seconds: float) -> Recorded:
     """Bring an observation to an execution and store its effect; gives what that leaves to do about its family.
@@ -36,7 +39,7 @@ def observe(gateway: Gateway, execution: Execution, observation: FromOutside, id
     """
     limit = time.monotonic() + seconds
     try:
-        return store(execution, _brought(gateway, execution, observation, id, seconds))
+        return _stored(execution, _brought(gateway, execution, observation, id, seconds), limit)
     except Diverged as other:
         log.info("%s; bringing the %s again", other, type(observation).__name__)
     except Doubtful as refused:
@@ -74,7 +77,8 @@ def _observe_again(gateway: Gateway, execution: Execution, observation: FromOuts
         after = stored[-1].number if stored else execution.last_number
         try:
             word, name = encode(observation), f"{id}/{uuid4()}"
-            return store(execution, gateway.observe(execution.workflow_id, word, name, left, after=after, again=True))
+            effect = gateway.observe(execution.workflow_id, word, name, left, after=after, again=True)
+            return _stored(execution, effect, limit)
         except (Diverged, Unread):
             time.sleep(PAUSE)
         except Doubtful as refused:
@@ -89,6 +93,31 @@ def _is_stored(execution: Execution, number: int, moment: str) -> bool:
     with connection():
         found = ledger.entries(execution.workspace, execution.id, after=number - 1, limit=1)
     return bool(found) and found[0]["time"] == moment
+
+
+def _stored(execution: Execution, effect: Effect, limit: float) -> Recorded:
+    """Store an effect, or wait until the workflow has: it does so at once with what is too large for an answer.
+
+    Raises as `store` does, and TemporalAway when the workflow does not come to it.
+    """
+    if not effect.upto:
+        return store(execution, effect)
+    while True:
+        with connection():
+            stored = ledger.standing(execution.workspace, execution.id, after=execution.last_number)
+        if stored is None or (stored.is_over and stored.last_number < effect.upto):
+            raise WorkflowEnded(f"execution {execution.id} has ended")
+        if stored.last_number >= effect.upto:
+            entries = stored_after(execution.workspace, execution.id, execution.last_number)
+            told = [entry for entry in entries if entry.number <= effect.upto]
+            if not entries:
+                raise WorkflowEnded(f"execution {execution.id} has ended")
+            if not told or told[-1].time != effect.moment:
+                raise Diverged(execution.id, told or entries)
+            return _left(execution, told)
+        if time.monotonic() + SOON > limit:
+            raise TemporalAway(f"execution {execution.id} took it in, but what came of it is not written yet")
+        time.sleep(SOON)
 
 
 def store(execution: Execution, effect: Effect) -> Recorded:

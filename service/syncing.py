@@ -127,11 +127,16 @@ class Syncer:
 
     def _unwritten(self, execution: Execution, seconds: float) -> list[Repair]:
         """Write what the workflow knows and the record does not."""
-        try:
-            left = store(execution, self._gateway.unwritten(execution.workflow_id, seconds))
-        except (WorkflowEnded, Diverged):
-            return []  # what it has wrong, the workflow finds by itself
-        self._relations.settle(execution, left, seconds)
+        after, is_more = execution.last_number, True
+        while is_more:
+            try:
+                effect = self._gateway.unwritten(execution.workflow_id, seconds, after=after)
+                left = store(execution, effect)
+            except (WorkflowEnded, Diverged):
+                break  # what it has wrong, the workflow finds by itself
+            self._relations.settle(execution, left, seconds)
+            after = max([after, *(entry.number for entry in effect.entries)])
+            is_more = effect.upto > after
         with connection():
             missing = get(execution.workspace, execution.id).last_number - execution.last_number
         return [Repair("ENTRIES_WRITTEN", f"the record lacked {missing} ledger entries")] if missing else []

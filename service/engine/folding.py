@@ -58,7 +58,7 @@ def _step_started(state: State, entry: Entry) -> None:
     _take_tokens(state, entry)
     data = entry.data
     children = data.get("children")
-    state.open[key(entry.step_id, entry.visit)] = OpenRun(
+    run = OpenRun(
         entry.step_id,
         entry.visit,
         data["status"],
@@ -70,14 +70,21 @@ def _step_started(state: State, entry: Entry) -> None:
         data.get("task"),
         data.get("handed"),
     )
+    _keep(state, run)
+
+
+def _keep(state: State, run: OpenRun) -> None:
+    """Put a step run among the open ones, in its place where it stands there already."""
+    before = state.open.get(run.key)
+    state.held += run.weight - (before.weight if before else 0)
+    state.open[run.key] = run
 
 
 def _step_updated(state: State, entry: Entry) -> None:
-    name = key(entry.step_id, entry.visit)
     data = entry.data
     children = data.get("children")
-    state.open[name] = replace(
-        state.open[name],
+    run = replace(
+        state.open[key(entry.step_id, entry.visit)],
         status=data["status"],
         input=data.get("input"),
         due=data.get("due"),
@@ -85,6 +92,7 @@ def _step_updated(state: State, entry: Entry) -> None:
         wait=data.get("wait"),
         task=data.get("task"),
     )
+    _keep(state, run)
     state.moves = 0
 
 
@@ -223,7 +231,7 @@ def _data_fetched(state: State, entry: Entry) -> None:
 def _children_planned(state: State, entry: Entry) -> None:
     run = state.open[key(entry.step_id, entry.visit)]
     family = replace(run.children or Family(), items=entry.data["items"])
-    state.open[run.key] = replace(run, input=entry.data.get("input"), children=family)
+    _keep(state, replace(run, input=entry.data.get("input"), children=family))
 
 
 def _children_started(state: State, entry: Entry) -> None:
@@ -317,7 +325,9 @@ def _close(state: State, entry: Entry) -> None:
     run = state.open.pop(key(entry.step_id, entry.visit), None)
     if run is None:
         _take_tokens(state, entry)
-    elif run.children is None or run.children.items != 0:  # a batch over nothing waits for nobody
+        return
+    state.held -= run.weight
+    if run.children is None or run.children.items != 0:  # a batch over nothing waits for nobody
         state.moves = 0
 
 

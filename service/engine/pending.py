@@ -36,6 +36,7 @@ class Pending:
         self.unwritten: list[Entry] = []
         self.bytes = 0  # of inputs and outputs in them
         self._being_written: list[Entry] = []
+        self._bytes_being_written = 0
         self._stored = state  # behind the last entry that is known to be stored
         self._then = state  # behind those that are being written
         self._heard: list[Observation] = []  # what the unwritten ones came of
@@ -50,6 +51,11 @@ class Pending:
     def entries(self) -> list[Entry]:
         """All that may not be stored yet."""
         return [*self._being_written, *self.unwritten]
+
+    @property
+    def all_bytes(self) -> int:
+        """Bytes of inputs and outputs in all that may not be stored yet."""
+        return self._bytes_being_written + self.bytes
 
     def holds(self, observation: Observation) -> bool:
         """Tell whether one of the entries came of the same call as this observation."""
@@ -72,14 +78,15 @@ class Pending:
 
     def begin(self, state: State) -> list[Entry]:
         """Give what is to be written now, which leads to this state."""
-        self._being_written, self.unwritten, self.bytes = self.unwritten, [], 0
+        self._being_written, self.unwritten = self.unwritten, []
+        self._bytes_being_written, self.bytes = self.bytes, 0
         self._heard_before, self._heard = self._heard, []
         self._then = state
         return self._being_written
 
     def end(self) -> None:
         """Know what was to be written as stored."""
-        self._being_written, self._heard_before = [], []
+        self._being_written, self._bytes_being_written, self._heard_before = [], 0, []
         self._stored = self._then
 
     def adopt(self, plan: Plan, stored: Sequence[Entry], now: datetime) -> State:
@@ -93,7 +100,7 @@ class Pending:
             apply(state, entry)
         self._stored = state
         self._being_written, self._heard_before, self._heard = [], [], []
-        self.unwritten, self.bytes = [], 0
+        self.unwritten, self.bytes, self._bytes_being_written = [], 0, 0
         known = _requests(stored)
         for observation in heard:
             if _request(observation) not in known:

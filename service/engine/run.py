@@ -17,7 +17,7 @@ from service.engine.commands import Command, Withdraw
 from service.engine.entries import Entry
 from service.engine.folding import apply, growth, variables_growth
 from service.engine.scope import Overlay, Scope
-from service.engine.state import MAX_STATE, PARKED, Done, Family, OpenRun, State, json_size, key
+from service.engine.state import MAX_HELD, MAX_STATE, PARKED, Done, Family, OpenRun, State, json_size, key
 
 MAX_OUTPUT = 256 * 1024
 """Bytes of JSON that one step may give; Temporal's own limit for a message is 2 MiB."""
@@ -308,7 +308,15 @@ class Run:
 
     def too_large(self, step_id: str, value: Json) -> str:
         """Say which limit a value that a step holds for a while would break, or nothing."""
-        return self.too_large_size(step_id, json_size(value))
+        size = json_size(value)
+        if problem := self.too_large_size(step_id, size):
+            return problem
+        if self.state.held + size > MAX_HELD:
+            return (
+                f"step {step_id} would hold {size} bytes of JSON, and with it the steps that are open "
+                f"{self.state.held + size}; their limit is {MAX_HELD}"
+            )
+        return ""
 
     def too_large_output(self, step_id: str, output: Json, outcome: str, variables: dict[str, Json] | None) -> str:
         """Say which limit would be broken by completing a step, or nothing."""

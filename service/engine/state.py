@@ -22,6 +22,9 @@ OPEN = "OPEN"
 MAX_STATE = 1024 * 1024
 """Bytes of JSON in an execution's input, its variables, the latest outputs of its steps and what may be compensated."""
 
+MAX_HELD = 8 * 1024 * 1024
+"""Bytes of JSON in the inputs of the step runs that are open at a time."""
+
 PARKED = frozenset({"PENDING", "DISABLED"})
 """Step run statuses in which a token rests until somebody outside moves it."""
 
@@ -101,6 +104,11 @@ class OpenRun:
         """The name of this step run within its execution."""
         return key(self.step_id, self.visit)
 
+    @property
+    def weight(self) -> int:
+        """Bytes of JSON in what it was given."""
+        return sum(json_size(value) for value in (self.input, self.handed) if value is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -175,6 +183,7 @@ class State:
     end_reached: bool = False
     moves: int = 0  # steps begun since somebody outside last did something
     size: int = 0  # bytes of JSON in what `MAX_STATE` limits
+    held: int = 0  # bytes of JSON in what `MAX_HELD` limits
 
     def fork(self) -> State:
         """Copy so far as the engine changes things in place; values are shared, since nothing changes them."""
@@ -223,6 +232,8 @@ class State:
         document["results"] = {step: Result(**result) for step, result in document["results"].items()}
         document["failures"] = {step: Failure(**one) for step, one in document.get("failures", {}).items()}
         document["done"] = [Done(**one) for one in document.get("done", ())]
+        if "held" not in document:
+            document["held"] = sum(run.weight for run in document["open"].values())
         if (undoing := document.get("undoing")) is not None:
             parts, failed = tuple(undoing["parts"]), tuple(undoing["failed"])
             document["undoing"] = Undoing(**{**undoing, "parts": parts, "failed": failed})

@@ -20,6 +20,7 @@ from service.spawning import Spawner, collect
 from service.temporal.orders import (
     COLLECT,
     CONFIRM,
+    KEEP_PART,
     NOT_THE_WRITER,
     RECORD,
     SPAWN,
@@ -30,7 +31,7 @@ from service.temporal.orders import (
     Started,
     Stored,
 )
-from storage import executions
+from storage import executions, state_parts
 from storage.database import connection
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,14 @@ class Activities:
     @property
     def all(self) -> list[Callable[..., Any]]:
         """What to register with the worker."""
-        return [self.record_batch, self.stored, self.confirm, self.start_children, self.collect_outputs]
+        return [
+            self.record_batch,
+            self.stored,
+            self.confirm,
+            self.keep_part,
+            self.start_children,
+            self.collect_outputs,
+        ]
 
     @activity.defn(name=RECORD)
     def record_batch(self, batch: Batch) -> Stored | None:
@@ -89,6 +97,12 @@ class Activities:
             executions.confirm(workspace, execution_id, datetime.now(UTC))
             execution = executions.get(workspace, execution_id)
         return execution is not None and not execution.has_ended
+
+    @activity.defn(name=KEEP_PART)
+    def keep_part(self, workspace: str, execution_id: str, part: str) -> str:
+        """Store a part of a state for the next run of the workflow; gives its digest."""
+        with connection():
+            return state_parts.add(workspace, execution_id, part)
 
     @activity.defn(name=SPAWN)
     def start_children(self, family: Family) -> Started:

@@ -7,7 +7,7 @@ HTTP endpoint, which Heddle's own worker asks. Both get the same document and gi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -56,9 +56,13 @@ Name = tuple[str, int | None]
 
 
 class Fetching:
-    """What the sources of one step run gave and it has not taken in yet."""
+    """What the sources of one step run gave and it has not taken in yet.
 
-    def __init__(self) -> None:
+    `room` waits until a value may be handed to Temporal.
+    """
+
+    def __init__(self, room: Callable[[Json], Awaitable[None]]) -> None:
+        self._room = room
         self._kept: dict[Name, tuple[Json, int]] = {}  # each with its bytes of JSON
 
     async def fetch(self, calls: list[FetchCall]) -> list[tuple[FetchCall, Json]]:
@@ -80,6 +84,7 @@ class Fetching:
 
     async def _ask(self, missing: Iterator[FetchCall]) -> None:
         while self._size < FULL and (call := next(missing, None)) is not None:
+            await self._room(call.params)
             value = await fetch(call)
             self._kept[_name(call)] = (value, json_size(value))
 

@@ -30,7 +30,10 @@ from service.domain.execution import Launch, parse_workflow_id
 from service.engine.entries import Entry
 from service.engine.run import Refused
 from service.gateway import Doubtful, Effect, StartRefused, TemporalAway, Unread, WorkflowEnded
+from service.temporal.converting import CONVERTER
 from service.temporal.orders import BEHIND, MOMENT, OBSERVE, REFUSED, TELL, UNREAD, UNWRITTEN, WORKFLOW, Batch, Order
+from storage import state_parts
+from storage.database import connection
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +87,7 @@ class TemporalGateway:
 
         Raises StartRefused when Temporal refuses for good, TemporalAway when it cannot be asked.
         """
-        self._call(START_SECONDS, self._start, launch)
+        self._call(START_SECONDS, self._start, launch, self._order(launch))
 
     def observe(
         self, workflow_id: str, document: dict[str, Any], id: str, seconds: float, *, after: int, again: bool = False
@@ -103,7 +106,8 @@ class TemporalGateway:
         self, launch: Launch, document: dict[str, Any], id: str, seconds: float, *, after: int
     ) -> Effect:
         """Bring an observation to a workflow whose start may not have happened yet; raises what `observe` raises."""
-        return self._call(seconds, self._start_and_observe, launch, [document, after], id, seconds)
+        order = self._order(launch)
+        return self._call(seconds, self._start_and_observe, launch, order, [document, after], id, seconds)
 
     def tell(self, workflow_id: str, document: dict[str, Any], *, after: int) -> None:
         """Bring an observation to a running workflow without waiting for its effect; `after` as in `observe`.
@@ -112,12 +116,12 @@ class TemporalGateway:
         """
         self._call(START_SECONDS, self._tell, workflow_id, document, after)
 
-    def unwritten(self, workflow_id: str, seconds: float) -> Effect:
-        """Get the newest entries of a workflow, running or ended, that may not be stored.
+    def unwritten(self, workflow_id: str, seconds: float, *, after: int) -> Effect:
+        """Get the newest entries of a workflow, running or ended, that may not be stored, behind the entry `after`.
 
         Raises WorkflowEnded when Temporal does not know it, TemporalAway when no worker answered in time.
         """
-        return self._call(seconds, self._unwritten, workflow_id, seconds)
+        return self._call(seconds, self._unwritten, workflow_id, seconds, after)
 
     def fate(self, workflow_id: str) -> str:
         """Tell how Temporal has a workflow: its status there, NONE when it has none; raises TemporalAway."""
@@ -160,13 +164,16 @@ class TemporalGateway:
             raise TemporalAway(f"no answer from Temporal at {self._address} within {seconds:g} s") from None
 
     def _order(self, launch: Launch) -> Order:
+        is_portable = state_parts.is_portable(launch.state)
         return Order(
             launch.workspace,
             launch.execution_id,
             launch.plan_digest,
-            launch.state,
+            launch.state if is_portable else "",
             self._history_limit,
             launch.create_time.isoformat(),
+            parts=[] if is_portable else _kept(launch),
+            paced=True,
         )
 
     async def _connected(self) -> Client:
@@ -175,17 +182,19 @@ class TemporalGateway:
             async with self._connecting:
                 if self._client is None:
                     try:
-                        self._client = await Client.connect(self._address, namespace=self._namespace)
+                        self._client = await Client.connect(
+                            self._address, namespace=self._namespace, data_converter=CONVERTER
+                        )
                     except (RuntimeError, RPCError) as error:
                         raise TemporalAway(f"cannot reach Temporal at {self._address}: {error}") from error
         return self._client
 
-    async def _start(self, launch: Launch) -> None:
+    async def _start(self, launch: Launch, order: Order) -> None:
         client = await self._connected()
         try:
             await client.start_workflow(
                 WORKFLOW,
-                self._order(launch),
+                order,
                 id=launch.workflow_id,
                 task_queue=self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -213,13 +222,15 @@ class TemporalGateway:
 
         return await self._in_turn(workflow_id, ask, seconds)
 
-    async def _start_and_observe(self, launch: Launch, arguments: list[Any], id: str, seconds: float) -> Effect:
+    async def _start_and_observe(
+        self, launch: Launch, order: Order, arguments: list[Any], id: str, seconds: float
+    ) -> Effect:
         client = await self._connected()
 
         async def ask() -> Batch:
             operation: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
                 WORKFLOW,
-                self._order(launch),
+                order,
                 id=launch.workflow_id,
                 task_queue=self._task_queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -259,11 +270,11 @@ class TemporalGateway:
                 raise WorkflowEnded(f"Temporal has no running workflow: {error.message}") from error
             raise TemporalAway(f"Temporal did not take the observation: {error.message}") from error
 
-    async def _unwritten(self, workflow_id: str, seconds: float) -> Effect:
+    async def _unwritten(self, workflow_id: str, seconds: float, after: int) -> Effect:
         client = await self._connected()
         try:
             batch: Batch = await client.get_workflow_handle(workflow_id).query(
-                UNWRITTEN, result_type=Batch, rpc_timeout=timedelta(seconds=seconds)
+                UNWRITTEN, after, result_type=Batch, rpc_timeout=timedelta(seconds=seconds)
             )
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             raise TemporalAway(f"the workflow could not be asked: {error}") from error
@@ -317,7 +328,14 @@ def _heard(work: asyncio.Future[Any]) -> None:
 
 
 def _effect(batch: Batch) -> Effect:
-    return Effect(tuple(Entry.from_dict(document) for document in batch.entries), batch.phase)
+    entries = tuple(Entry.from_dict(document) for document in batch.entries)
+    return Effect(entries, batch.phase, batch.upto, batch.moment)
+
+
+def _kept(launch: Launch) -> list[str]:
+    """Store a state that is too large for Temporal; gives the digests of its parts."""
+    with connection():
+        return [state_parts.add(launch.workspace, launch.execution_id, part) for part in state_parts.cut(launch.state)]
 
 
 async def _answered(ask: Callable[[], Awaitable[Answer]], seconds: float) -> Answer:

@@ -32,6 +32,9 @@ FETCH = "heddle.fetch"
 CONFIRM = "heddle.confirm"
 """The activity that makes sure that an execution is still wanted, and takes it over from the database."""
 
+KEEP_PART = "heddle.keep_part"
+"""The activity that stores a part of a state that is too large for the workflow's input."""
+
 SPAWN = "heddle.start_children"
 """The activity that starts child executions."""
 
@@ -66,9 +69,11 @@ class Order:
     workspace: str = ""
     execution_id: str = ""
     plan_digest: str = ""
-    state: str = ""  # JSON of engine.state.State
+    state: str = ""  # JSON of engine.state.State; empty when it stands in the database
     history_limit: int = 0  # events after which the execution continues as new; 0: when Temporal suggests it
     create_time: str = ""  # of the execution, ISO 8601; empty when the workflow was begun before
+    parts: list[str] = field(default_factory=list)  # digests of the parts of a state that is too large for this
+    paced: bool = False  # the workflow hands over no more at a time than Temporal takes; those of earlier code do not
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ class Batch:
     execution_id: str = ""
     phase: str = ""
     entries: list[dict[str, Any]] = field(default_factory=list)
+    upto: int = 0  # the last entry that there is, where they are too large to be told; then there are more than these
+    moment: str = ""  # the time of that entry
 
 
 @dataclass(frozen=True)

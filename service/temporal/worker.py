@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -18,11 +19,12 @@ from service.settings import Settings
 from service.spawning import Spawner
 from service.temporal import workflow
 from service.temporal.activities import Activities
+from service.temporal.converting import CONVERTER
 from service.temporal.gateway import TemporalGateway
 from service.temporal.http_tasks import HttpTasks
 from service.temporal.orders import fetch_queue
 from service.temporal.sources import DataSources
-from storage import database, plans
+from storage import database, plans, state_parts
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +42,18 @@ def work(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; while Temporal cannot be reached, wait for it."""
     database.connect(settings.database_url, size=WRITERS * 2)
     workflow.plans = Plans(_fetch_plan)
+    workflow.join_parts = _join_parts
     asyncio.run(_work(settings))
 
 
 def _fetch_plan(workspace: str, digest: str) -> str:
     with database.connection():
         return plans.get(workspace, digest)
+
+
+def _join_parts(workspace: str, execution_id: str, digests: Sequence[str]) -> str:
+    with database.connection():
+        return state_parts.join(workspace, execution_id, digests)
 
 
 async def _work(settings: Settings) -> None:
@@ -96,7 +104,9 @@ async def _connect(settings: Settings, stopping: asyncio.Event) -> Client | None
     """Connect to Temporal however long it takes; None when told to stop meanwhile."""
     while not stopping.is_set():
         try:
-            return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+            return await Client.connect(
+                settings.temporal_address, namespace=settings.temporal_namespace, data_converter=CONVERTER
+            )
         except (RuntimeError, RPCError) as error:
             log.warning("cannot reach Temporal at %s, trying again: %s", settings.temporal_address, error)
         try:

@@ -7,7 +7,7 @@ ledger is written before anybody is told of what it says. Decisions are the engi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from service.definition.plan import Json
 from service.domain.execution import PROMPT
 from service.engine.advancing import advance, may_proceed, open_commands, phase
 from service.engine.commands import CollectOutputs, Command, FetchData, RunTask, SetTimer, StartChildren, Withdraw
@@ -41,6 +42,7 @@ from service.temporal.orders import (
     BEHIND,
     COLLECT,
     CONFIRM,
+    KEEP_PART,
     MOMENT,
     NOT_THE_WRITER,
     OBSERVE,
@@ -55,8 +57,10 @@ from service.temporal.orders import (
     Order,
     Started,
 )
+from service.temporal.pacing import FULL_MESSAGE, Pace
 from service.temporal.tasks import run_task
-from service.temporal.writing import PATIENT, write
+from service.temporal.writing import PATIENT, portions, write
+from storage.state_parts import cut, is_portable
 
 FULL_ENTRIES = 200
 """Ledger entries that are written without waiting for a pause."""
@@ -64,14 +68,14 @@ FULL_ENTRIES = 200
 FULL_BYTES = 256 * 1024
 """Bytes of inputs and outputs that are written without waiting for a pause; far below Temporal's 2 MiB a message."""
 
-FULL_ORDERS = 512 * 1024
-"""Bytes of the inputs of children that are started at a time."""
-
 LATEST = timedelta(seconds=1)
 """How long a reader may see an older state of an execution whose tasks are under way, at most."""
 
 DRAIN = 4
 """An execution with tasks under way continues as new at this multiple of its limit: it starts no further tasks then."""
+
+DRAIN_BYTES = 16 * 1024 * 1024
+"""And at so many bytes of history; Temporal ends a workflow that has 50 MiB."""
 
 QUIET = timedelta(milliseconds=200)
 """How long nobody must have told a run anything when it ends.
@@ -97,6 +101,14 @@ plans = Plans(_nowhere)
 """Where this worker finds plans; set once before the worker starts."""
 
 
+def _no_parts(workspace: str, execution_id: str, digests: Sequence[str]) -> str:
+    raise RuntimeError(f"this worker was not told where the state of execution {execution_id} is")
+
+
+join_parts: Callable[[str, str, Sequence[str]], str] = _no_parts
+"""How this worker gets states that were too large to travel; likewise. They never change, as plans do not."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
     """What is being done for a step run."""
@@ -113,8 +125,10 @@ class ExecutionWorkflow:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._plan = plans.get(order.workspace, order.plan_digest)
-        self._state = State.from_json(order.state)
+        text = join_parts(order.workspace, order.execution_id, order.parts) if order.parts else order.state
+        self._state = State.from_json(text)
         self._pending = Pending(self._state)
+        self._pace = Pace() if order.paced else None  # None: what began on earlier code goes on as that would
         self._told: list[tuple[int, dict[str, Any]]] = []  # observations to be heard when the ledger is so far
         self._words = 0  # how often somebody told something
         self._restless = 0  # how often the run waited for quiet
@@ -173,7 +187,8 @@ class ExecutionWorkflow:
 
         The caller's server writes it, since it gets this answer when the effect is durable; the workflow writes the
         same a little later, for the case that the server dies. `after` is the last ledger entry that it has read.
-        `again`: it did ask before, and then found another story stored than it was told.
+        `again`: it did ask before, and then found another story stored than it was told. What is too large for an
+        answer the workflow writes at once, and the server waits for that.
         """
         if not self._begun:  # else go on in the same breath, before a ledger write can hold up the answer
             await workflow.wait_condition(lambda: self._begun)
@@ -183,7 +198,12 @@ class ExecutionWorkflow:
             moment = self._pending.time_of(after)
             _or_refused(lambda: self._take_in(observation), moment)
         self._overdue = self._overdue or (again and bool(self._pending.unwritten))  # so as to find what is stored soon
-        return self._batch(self._pending.entries)
+        batch = self._batch(self._pending.entries)
+        if self._pace is None or not batch.entries or self._pace.takes(self._pending.all_bytes):
+            return batch
+        self._overdue = bool(self._pending.unwritten)
+        last = batch.entries[-1]
+        return replace(batch, entries=[], upto=last["number"], moment=last["time"])
 
     @workflow.signal(name=TELL)
     def tell(self, document: dict[str, Any], after: int = 0) -> None:
@@ -197,9 +217,14 @@ class ExecutionWorkflow:
             self._hear_told()
 
     @workflow.query(name=UNWRITTEN)
-    def unwritten(self) -> Batch:
-        """Give what may not be stored yet, also when the workflow has ended: a replay comes to the same."""
-        return self._batch(self._pending.entries)
+    def unwritten(self, after: int = 0) -> Batch:
+        """Give what may not be stored yet, also when the workflow has ended: a replay comes to the same.
+
+        That is the first of it behind the entry `after`; where there is more, `upto` tells.
+        """
+        whole = self._batch([entry for entry in self._pending.entries if entry.number > after])
+        first, *others = portions(whole)
+        return replace(first, upto=self._state.number) if others else first
 
     @observe.validator
     def _refuse(self, document: dict[str, Any], after: int = 0, again: bool = False) -> None:
@@ -288,7 +313,7 @@ class ExecutionWorkflow:
             case RunTask():
                 if not self._is_draining():
                     self._running.add(command.key)
-                    self._begin(command, run_task(self._order, command, self._adopted))
+                    self._begin(command, self._run_task(command, self._adopted))
             case SetTimer():
                 self._begin(command, self._set_timer(command))
             case FetchData():
@@ -337,10 +362,14 @@ class ExecutionWorkflow:
             if key not in self._work:
                 self._obey(command)
 
+    async def _run_task(self, command: RunTask, adopted: int) -> Observation:
+        await self._room(command.input)
+        return await run_task(self._order, command, adopted)
+
     async def _fetch_data(self, command: FetchData) -> Observation:
         try:
             calls = sub_workflow.calls(self._plan, self._state, command, workflow.now())
-            given = await self._fetching.setdefault(command.key, Fetching()).fetch(calls)
+            given = await self._fetching.setdefault(command.key, Fetching(self._room)).fetch(calls)
         except sub_workflow.Unaskable as error:
             return DataFetched(command.key, error={"code": "EXPRESSION_FAILED", "message": str(error)})
         except FetchFailed as failed:
@@ -364,6 +393,7 @@ class ExecutionWorkflow:
 
     async def _ask_of_family(self, activity: str, family: Family, result_type: type[Any]) -> Any:
         """Run an activity of Heddle's own about a step run's children until it succeeds."""
+        await self._room(family.orders)
         return await workflow.execute_activity(
             activity,
             family,
@@ -381,6 +411,11 @@ class ExecutionWorkflow:
         if self._pending.written < number:
             self._overdue = True
             await workflow.wait_condition(lambda: self._pending.written >= number)
+
+    async def _room(self, value: Json) -> None:
+        """Wait until the value may be handed to Temporal."""
+        if self._pace is not None:
+            await self._pace.room(json_size(value))
 
     async def _set_timer(self, command: SetTimer) -> Observation:
         await workflow.sleep(max(timedelta(0), command.due - workflow.now()))
@@ -411,7 +446,7 @@ class ExecutionWorkflow:
     async def _write(self) -> None:
         self._overdue = False
         batch = self._batch(self._pending.begin(self._state))
-        if stored := await write(batch, at_once=self._is_durable()):
+        if stored := await write(batch, at_once=self._is_durable(), pace=self._pace):
             self._adopt(stored)
         else:
             self._pending.end()
@@ -445,7 +480,8 @@ class ExecutionWorkflow:
         return self._history_is_long(1) and not self._running and not self._state.is_over
 
     def _is_draining(self) -> bool:
-        return self._history_is_long(DRAIN)
+        is_large = self._pace is not None and workflow.info().get_current_history_size() >= DRAIN_BYTES
+        return is_large or self._history_is_long(DRAIN)
 
     def _history_is_long(self, factor: int) -> bool:
         info = workflow.info()
@@ -463,8 +499,29 @@ class ExecutionWorkflow:
         if self._is_at_rest() and not self._told and not await self._is_quiet():
             return
         self._hear_told(whatever_comes=True)  # nobody tells it to the next run
-        if self._is_at_rest():
-            workflow.continue_as_new(replace(self._order, state=self._state.to_json(), create_time=""))
+        if not self._is_at_rest():
+            return
+        number = self._state.number
+        state, parts = await self._carried(self._state.to_json())
+        if self._is_at_rest() and not self._told and self._state.number == number:
+            workflow.continue_as_new(replace(self._order, state=state, parts=parts, create_time="", paced=True))
+
+    async def _carried(self, state: str) -> tuple[str, list[str]]:
+        """Give what the next run gets for a state: the text, or where it is too large the digests of its parts."""
+        if is_portable(state):
+            return state, []
+        parts = []
+        for part in cut(state):
+            await self._room(part)
+            digest: str = await workflow.execute_activity(
+                KEEP_PART,
+                args=[self._order.workspace, self._order.execution_id, part],
+                result_type=str,
+                start_to_close_timeout=timedelta(seconds=30),
+                retry_policy=PATIENT,
+            )
+            parts.append(digest)
+        return "", parts
 
     def _is_at_rest(self) -> bool:
         is_busy = self._state.is_over or self._running or self._pending.unwritten or self._broken is not None
@@ -483,7 +540,7 @@ class ExecutionWorkflow:
 def _fitting(orders: list[ChildOrder]) -> list[dict[str, Any]]:
     """Write the first orders that go into one message; the engine asks for the others again."""
     documents: list[dict[str, Any]] = []
-    room = FULL_ORDERS
+    room = FULL_MESSAGE
     for order in orders:
         room -= json_size(order.input)
         if room < 0 and documents:

@@ -4,25 +4,63 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 from service.engine.entries import Entry
+from service.engine.projecting import ENDS
+from service.engine.state import json_size
 from service.temporal.orders import NOT_THE_WRITER, RECORD, STORED, Batch, Place, Stored
+from service.temporal.pacing import FULL_MESSAGE, Pace
 
 PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 """How what must happen is tried again and again."""
 
 
-async def write(batch: Batch, *, at_once: bool) -> list[Entry]:
+async def write(batch: Batch, *, at_once: bool, pace: Pace | None) -> list[Entry]:
     """Write entries; gives all that is stored from their first number on when that is something else, else nothing.
 
-    `at_once`: from within the workflow task, as far as the database answers soon.
+    `at_once`: from within the workflow task, as far as the database answers soon. Those activities are the worker's
+    alone; Temporal gets the others, and without a `pace` each as a whole.
     """
-    stored = (await _at_once(batch) if at_once else None) or await _for_sure(batch)
-    documents = stored.entries
+    stored = await _at_once(batch) if at_once else None
+    if stored is not None:
+        return await _whole(batch, stored.entries, stored)
+    written: list[dict[str, Any]] = []
+    for portion in [batch] if pace is None else portions(batch):
+        if pace is not None:
+            await pace.room(sum(json_size(entry["data"]) for entry in portion.entries))
+        stored = await _for_sure(portion)
+        if stored.entries:
+            return await _whole(batch, [*written, *stored.entries], stored)
+        written += portion.entries
+    return []
+
+
+def portions(batch: Batch) -> list[Batch]:
+    """Cut a batch into some of which each goes into a message, with the phase that follows each."""
+    cut: list[list[dict[str, Any]]] = [[]]
+    room = FULL_MESSAGE
+    for entry in batch.entries:
+        size = json_size(entry["data"])
+        if size > room and cut[-1]:
+            cut.append([])
+            room = FULL_MESSAGE
+        cut[-1].append(entry)
+        room -= size
+    has_ended = batch.phase in ("COMPENSATING", "NONE") and not any(entry["type"] in ENDS for entry in batch.entries)
+    found = []
+    for entries in cut[:-1]:
+        has_ended = has_ended or any(entry["type"] in ENDS for entry in entries)
+        found.append(replace(batch, entries=entries, phase="COMPENSATING" if has_ended else "RUNNING"))
+    return [*found, replace(batch, entries=cut[-1])]
+
+
+async def _whole(batch: Batch, documents: list[dict[str, Any]], stored: Stored) -> list[Entry]:
+    """Read what else is stored in place of a batch."""
     while stored.more:
         stored = await _stored(Place(batch.workspace, batch.execution_id, documents[-1]["number"]))
         documents = [*documents, *stored.entries]

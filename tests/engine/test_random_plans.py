@@ -55,6 +55,7 @@ def test_an_execution_ends_or_waits_for_something(plan, data):
     assert player.state.status != OPEN or player.state.open
     assert player.state.status != OPEN or not player.state.tokens  # a retry goes on with those of a failure
     assert phase(plan, player.state)
+    assert player.state.held == sum(run.weight for run in player.state.open.values())
 
 
 @THOROUGH

@@ -56,13 +56,17 @@ class Asking:
         self.unwanted = True
 
 
+async def _at_once(value: Any) -> None:
+    """Let everything go to Temporal at once."""
+
+
 @workflow.defn
 class Gathering:
     """A workflow that takes in what data sources give, portion by portion."""
 
     @workflow.run
     async def run(self, documents: list[dict[str, Any]]) -> list[Any]:
-        calls, fetching, portions = [FetchCall(**document) for document in documents], Fetching(), []
+        calls, fetching, portions = [FetchCall(**document) for document in documents], Fetching(_at_once), []
         while calls:
             try:
                 portion = await fetching.fetch(calls)
