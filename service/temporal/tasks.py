@@ -13,12 +13,8 @@ from service.temporal.failures import as_error
 from service.temporal.orders import Order, fetch_queue
 
 
-async def run_task(order: Order, command: RunTask, adopted: int) -> TaskCompleted | TaskFailed:
-    """Run it, and tell how it ended.
-
-    `adopted` says how often the ledger was found to tell otherwise: what an earlier story asked for under the same name
-    may still be under way.
-    """
+async def run_task(order: Order, command: RunTask, activity_id: str) -> TaskCompleted | TaskFailed:
+    """Run it, and tell how it ended."""
     step_id, _, visit = command.key.rpartition("/")
     try:
         result = await workflow.execute_activity(
@@ -33,7 +29,7 @@ async def run_task(order: Order, command: RunTask, adopted: int) -> TaskComplete
             start_to_close_timeout=timedelta(seconds=command.timeout),
             heartbeat_timeout=timedelta(seconds=command.heartbeat) if command.heartbeat else None,
             retry_policy=RetryPolicy(maximum_attempts=1),
-            activity_id=f"{command.key}/{command.attempt}" + (f"/{adopted}" if adopted else ""),
+            activity_id=activity_id,
         )
     except Exception as error:  # also a result that cannot be read: no error of a task may stop the workflow
         return TaskFailed(command.key, command.attempt, as_error(error, command))

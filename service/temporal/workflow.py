@@ -7,6 +7,7 @@ ledger is written before anybody is told of what it says. Decisions are the engi
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -87,6 +88,9 @@ second and of tens of MiB. While its history is long a run starts no children, s
 RESTLESS = 15
 """How often a run waits for quiet, at most."""
 
+ANEW = "tasks-begun-anew"
+"""The mark in a history that a task which is begun anew has an activity id of its own; earlier code gave the same."""
+
 SUGGESTED = 4_096
 """History events at which Temporal suggests to continue as new."""
 
@@ -139,7 +143,7 @@ class ExecutionWorkflow:
         self._running: set[str] = set()  # keys of step runs whose task is under way
         self._fetching: dict[str, Fetching] = {}  # by key of the step run
         self._begun = False
-        self._adopted = 0  # how often the ledger was found to tell otherwise
+        self._activity_ids: Counter[str] = Counter()  # of tasks: how often each was given
         self._broken: Exception | None = None  # a defect: fails the workflow task, which is then tried again
 
     @workflow.run
@@ -313,7 +317,7 @@ class ExecutionWorkflow:
             case RunTask():
                 if not self._is_draining():
                     self._running.add(command.key)
-                    self._begin(command, self._run_task(command, self._adopted))
+                    self._begin(command, self._run_task(command))
             case SetTimer():
                 self._begin(command, self._set_timer(command))
             case FetchData():
@@ -362,9 +366,15 @@ class ExecutionWorkflow:
             if key not in self._work:
                 self._obey(command)
 
-    async def _run_task(self, command: RunTask, adopted: int) -> Observation:
+    async def _run_task(self, command: RunTask) -> Observation:
         await self._room(command.input)
-        return await run_task(self._order, command, adopted)
+        return await run_task(self._order, command, self._activity_id(command))
+
+    def _activity_id(self, command: RunTask) -> str:
+        """Name the activity of an attempt; one that was given up may still run, and Temporal refuses its name twice."""
+        id = f"{command.key}/{command.attempt}"
+        before, self._activity_ids[id] = self._activity_ids[id], self._activity_ids[id] + 1
+        return f"{id}/{before}" if before and workflow.patched(ANEW) else id
 
     async def _fetch_data(self, command: FetchData) -> Observation:
         try:
@@ -457,7 +467,6 @@ class ExecutionWorkflow:
         It did not know of messages that came later, and this one has heard these first.
         """
         self._state = self._pending.adopt(self._plan, stored, workflow.now())
-        self._adopted += 1
         self._ask_anew()
         self._overdue = bool(self._pending.unwritten)
 

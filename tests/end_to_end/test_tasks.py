@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 
@@ -53,6 +54,26 @@ def test_a_step_run_tells_attempts_and_the_last_error_of_a_worker(api, temporal_
     run = run_of(api, refusal)
     assert (status(refusal), refusal.error.code, run.attempt) == ("FAILED", "CARD_REFUSED", 1)
     assert (run.error.category, run.error.details_json, run.error.retriable) == ("BUSINESS", '{"missing":5}', False)
+
+
+def test_a_task_set_free_again_runs_anew_though_its_worker_has_not_heard_that_it_was_disabled(api, temporal_address):
+    queue, runs = f"q-{secrets.token_hex(4)}", []
+
+    @activity.defn(name="deaf")
+    async def deaf(task):
+        runs.append(task["idempotencyKey"])
+        await asyncio.sleep(0 if len(runs) == 3 else 60)
+
+    with working(temporal_address, queue, deaf):
+        id = api.start(one(type="task", task="deaf", taskQueue=queue)).execution.id
+        for turn in (1, 2):
+            api.await_that(id, lambda _, turn=turn: len(runs) == turn)
+            for to in ("STATUS_DISABLED", "STATUS_RUNNING"):
+                api.call("UpdateStep", execution_id=id, step_id="a", status=to)
+        done = api.await_end(id)
+
+    assert status(done) == "COMPLETED"
+    assert runs == [f"{id}/a/1"] * 3
 
 
 def test_a_definition_with_an_output_that_it_does_not_allow_fails_with_output_invalid(api, temporal_address):

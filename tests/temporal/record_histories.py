@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 
 import pytest
+from temporalio import activity
 from temporalio.client import Client
 
 from service.engine.observations import EventDelivered, StepCompleted
@@ -20,6 +21,7 @@ from storage import database, plans
 from storage.database import query
 from tests.end_to_end.api import Api
 from tests.end_to_end.definitions import INCLUSIVE, PARALLEL, REVIEW_LOOP, definition
+from tests.end_to_end.task_worker import working
 from tests.end_to_end.test_families import children
 from tests.endpoint import answer, endpoint
 from tests.faults.conftest import scene, sink  # noqa: F401 - fixtures
@@ -284,3 +286,22 @@ def test_record_told_otherwise(scene, start_process, workspace, sink):  # noqa: 
         scene.api.await_end(id)
     keep("told_otherwise", scene.heddle, workspace, busy)
     keep("told_otherwise_and_asked_again", scene.heddle, workspace, asked)
+
+
+def test_record_begun_anew(own, workspace, temporal_address):
+    """A task is set free again while its worker still works at what was given up."""
+    api, runs = Api(own.channel, workspace), []
+
+    @activity.defn(name="deaf")
+    async def deaf(task):
+        runs.append(task["idempotencyKey"])
+        await asyncio.sleep(60 if len(runs) == 1 else 0)
+
+    deaf_task = {"task": "deaf", "taskQueue": workspace}
+    with working(temporal_address, workspace, deaf):
+        id = api.start(definition("start > task; task > end", task=deaf_task)).execution.id
+        api.await_that(id, lambda _: len(runs) == 1)
+        for to in ("STATUS_DISABLED", "STATUS_RUNNING"):
+            api.call("UpdateStep", execution_id=id, step_id="task", status=to)
+        api.await_end(id)
+    keep("task_begun_anew", own, workspace, id)

@@ -26,7 +26,7 @@ def replay(document, monkeypatch):
 
 
 def test_there_are_histories():
-    assert len(HISTORIES) >= 23
+    assert len(HISTORIES) >= 24
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
