@@ -57,8 +57,8 @@ class EventDefinitionService(EventDefinitionServiceServicer):
         page = Page.asked(request, call)
         pattern = event_pattern.pattern("pattern", request.pattern) if request.pattern else ""
         found = event_definitions.page(call.workspace, pattern=pattern, before=page.after, limit=page.limit)
-        items, token = page.cut(found, lambda definition: definition.id)
-        return pb.ListEventDefinitionsResponse(event_definitions=map(_message, items), next_page_token=token)
+        told, token = page.filled(found, _message, lambda definition: definition.id)
+        return pb.ListEventDefinitionsResponse(event_definitions=told, next_page_token=token)
 
     @changing
     def UpdateEventDefinition(

@@ -64,8 +64,8 @@ class EventService(EventServiceServicer):
         # Not one more than the page has: one that reads on in order has a token anyway.
         limit = page.size if in_order else page.limit
         found = events.page(call.workspace, pattern=pattern, after=page.after, limit=limit, in_order=in_order)
-        items, token = page.cut(found.events, lambda one: one[1], rest=found.rest)
-        return pb.ListEventsResponse(events=[event_message(event) for event, _ in items], next_page_token=token)
+        told, token = page.filled(found.events, lambda one: event_message(one[0]), lambda one: one[1], rest=found.rest)
+        return pb.ListEventsResponse(events=told, next_page_token=token)
 
     @rpc
     def ListDeliveries(self, request: pb.ListDeliveriesRequest, call: Call) -> pb.ListDeliveriesResponse:

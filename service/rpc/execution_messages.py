@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -25,10 +25,8 @@ from service.domain.step_run import StepRun
 from service.engine.run import MAX_OUTPUT
 from service.rpc.human_messages import is_asking, request_message
 from service.rpc.messages import time_message
+from service.rpc.room import fitting, room
 from storage import families, human_tasks
-
-ROOM = 2 * 1024 * 1024
-"""Bytes of step runs or ledger entries in one answer: a client takes 4 MiB, and an execution has up to 1.25 of them."""
 
 M = TypeVar("M", bound=Message)
 
@@ -151,28 +149,16 @@ def _children_message(workspace: str, run: StepRun) -> Children:
     return Children(total=total, running=running, completed=completed, failed=failed, executions=children)
 
 
-def fitting(messages: Iterable[Message]) -> int:
-    """Count how many messages an answer has room for, from the first one on, which always goes in."""
-    room = ROOM
-    count = 0
-    for message in messages:
-        room -= message.ByteSize()
-        if room < 0 < count:
-            break
-        count += 1
-    return count
+def newest_fitting(messages: Sequence[M], *beside: Message) -> Sequence[M]:
+    """Leave the oldest out when an answer has no room for all beside what else it tells."""
+    return messages[len(messages) - fitting(reversed(messages), room(*beside)) :]
 
 
-def newest_fitting(messages: Sequence[M]) -> Sequence[M]:
-    """Leave the oldest out when an answer has no room for all."""
-    return messages[len(messages) - fitting(reversed(messages)) :]
-
-
-def portions(messages: Sequence[M]) -> Iterator[Sequence[M]]:
-    """Spread messages over answers that have room for them; over one when there are none."""
-    yield messages[: (count := fitting(messages))]
+def portions(messages: Sequence[M], *beside: Message) -> Iterator[Sequence[M]]:
+    """Spread messages over answers that have room for them, over one when there are none."""
+    yield messages[: (count := fitting(messages, room(*beside)))]
     while messages := messages[count:]:
-        yield messages[: (count := fitting(messages))]
+        yield messages[: (count := fitting(messages, room(*beside)))]
 
 
 def _step_run_message(run: StepRun, plan: Plan, task: HumanTask | None) -> StepRunMessage:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from heddle.v1 import execution_service_pb2 as pb
 from heddle.v1.execution_service_pb2_grpc import ExecutionServiceServicer
-from heddle.v1.step_run_pb2 import StepRun as StepRunMessage
 from service import acting, deleting, varying, watching
 from service.acting import Actor, Request
 from service.domain import fields
@@ -59,7 +59,7 @@ class ExecutionService(ExecutionServiceServicer):
         if holds is not None and not holds(execution):
             watching.until(call.workspace, execution.id, holds, seconds_left(call))
             execution, runs = acting.get_with_step_runs(call.workspace, execution.id)
-        return pb.StartExecutionResponse(execution=execution_message(execution), step_runs=self._told(execution, runs))
+        return pb.StartExecutionResponse(**self._told(execution, runs))
 
     @rpc
     def GetExecution(self, request: pb.GetExecutionRequest, call: Call) -> pb.GetExecutionResponse:
@@ -91,8 +91,9 @@ class ExecutionService(ExecutionServiceServicer):
         after = ledger_number("after_number", request.after_number)
         with self._watchers.one_more():
             for execution, entries in watching.follow(call.workspace, id, after, lambda: self._wants_more(call)):
-                for portion in portions([ledger_entry_message(entry) for entry in entries]):
-                    yield pb.WatchExecutionResponse(execution=execution_message(execution), entries=portion)
+                told = execution_message(execution)
+                for portion in portions([ledger_entry_message(entry) for entry in entries], told):
+                    yield pb.WatchExecutionResponse(execution=told, entries=portion)
 
     def _wants_more(self, call: Call) -> bool:
         if self._watchers.stopping.is_set():
@@ -145,7 +146,7 @@ class ExecutionService(ExecutionServiceServicer):
         )
         self._actor.relations.deliverer.look_back(call.workspace, id, seconds_left(call))
         execution, runs = acting.get_with_step_runs(call.workspace, id)
-        return pb.RetryExecutionResponse(execution=execution_message(execution), step_runs=self._told(execution, runs))
+        return pb.RetryExecutionResponse(**self._told(execution, runs))
 
     @rpc
     def SyncExecution(self, request: pb.SyncExecutionRequest, call: Call) -> pb.SyncExecutionResponse:
@@ -156,17 +157,20 @@ class ExecutionService(ExecutionServiceServicer):
         repairs = self._syncer.sync(call.workspace, id, seconds_left(call))
         execution, runs = acting.get_with_step_runs(call.workspace, id)
         return pb.SyncExecutionResponse(
-            execution=execution_message(execution),
-            step_runs=self._told(execution, runs),
+            **self._told(execution, runs),
             repairs=[
                 _REPAIR(kind=_REPAIR.Kind.Value(f"KIND_{repair.kind}"), description=repair.description)
                 for repair in repairs
             ],
         )
 
-    def _told(self, execution: Execution, runs: Sequence[StepRun]) -> Sequence[StepRunMessage]:
-        plan = self._plans.get(execution.workspace, execution.plan_digest)
-        return newest_fitting(step_run_messages(execution.workspace, runs, plan))
+    def _told(self, execution: Execution, runs: Sequence[StepRun]) -> dict[str, Any]:
+        """What is told of an execution that a call has changed."""
+        messages = step_run_messages(
+            execution.workspace, runs, self._plans.get(execution.workspace, execution.plan_digest)
+        )
+        told = execution_message(execution)
+        return {"execution": told, "step_runs": newest_fitting(messages, told)}
 
 
 _REPAIR = pb.SyncExecutionResponse.Repair

@@ -17,8 +17,8 @@ from service.engine.history import Event, events, role_of
 from service.plans import Plans
 from service.rpc.addressing import execution_id_of
 from service.rpc.call import Call
-from service.rpc.execution_messages import fitting
 from service.rpc.paging import Page
+from service.rpc.room import fitting
 from service.rpc.status import rpc
 from storage import ledger
 

@@ -89,10 +89,10 @@ class HumanTaskService(HumanTaskServiceServicer):
         self._actor.act(call.workspace, task.execution_id, action, request=source, seconds=seconds_left(call))
         execution, runs = acting.get_with_step_runs(call.workspace, task.execution_id)
         plan = self._plans.get(call.workspace, execution.plan_digest)
+        done, told = self._told(claiming.get(call.workspace, task.id), call), execution_message(execution)
+        messages = step_run_messages(call.workspace, runs, plan)
         return pb.CompleteHumanTaskResponse(
-            human_task=self._told(claiming.get(call.workspace, task.id), call),
-            execution=execution_message(execution),
-            step_runs=newest_fitting(step_run_messages(call.workspace, runs, plan)),
+            human_task=done, execution=told, step_runs=newest_fitting(messages, done, told)
         )
 
     def _told(self, task: HumanTask, call: Call) -> HumanTaskMessage:

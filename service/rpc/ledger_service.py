@@ -7,8 +7,9 @@ from heddle.v1.ledger_service_pb2_grpc import LedgerServiceServicer
 from service import acting
 from service.domain import fields
 from service.rpc.call import Call
-from service.rpc.execution_messages import fitting, ledger_entry_message, ledger_number
+from service.rpc.execution_messages import ledger_entry_message, ledger_number
 from service.rpc.paging import Page
+from service.rpc.room import fitting
 from service.rpc.status import rpc
 from storage import ledger
 

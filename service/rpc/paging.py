@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from google.protobuf.message import Message
+
 from service.domain.errors import Invalid
 from service.rpc.call import Call
+from service.rpc.room import fitting
 
 DEFAULT_SIZE = 50
 MAX_SIZE = 200
@@ -17,6 +20,7 @@ MAX_SIZE = 200
 _SEAL = 8  # bytes
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,14 @@ class Page:
         if len(items) <= self.size:
             return items, self._token_of(rest) if rest else ""
         return items[: self.size], self._token_of(position(items[self.size - 1]))
+
+    def filled(
+        self, items: Sequence[T], message: Callable[[T], M], position: Callable[[T], str], *, rest: str = ""
+    ) -> tuple[list[M], str]:
+        """Likewise, with the messages that tell the items: as many as an answer has room for."""
+        messages = [message(item) for item in items]
+        kept, token = self.within(fitting(messages)).cut(items, position, rest=rest)
+        return messages[: len(kept)], token
 
     def lost(self) -> Invalid:
         """Say that the item at which the page before ended is gone, and with it the place to go on."""

@@ -21,9 +21,10 @@ from service.rpc.addressing import execution_id_of
 from service.rpc.call import Call
 from service.rpc.changing import digest_of
 from service.rpc.deadlines import seconds_left
-from service.rpc.execution_messages import execution_message, fitting, newest_fitting, output_of, step_run_messages
+from service.rpc.execution_messages import execution_message, newest_fitting, output_of, step_run_messages
 from service.rpc.messages import target_of, value_of
 from service.rpc.paging import Page
+from service.rpc.room import fitting
 from service.rpc.stage_messages import step_group_message
 from service.rpc.status import rpc
 from storage import step_runs
@@ -95,7 +96,8 @@ class StepService(StepServiceServicer):
         """What is told of an execution after an action."""
         execution, runs = acting.get_with_step_runs(call.workspace, execution_id)
         messages = step_run_messages(call.workspace, runs, self._plan(execution))
-        return {"execution": execution_message(execution), "step_runs": newest_fitting(messages)}
+        told = execution_message(execution)
+        return {"execution": told, "step_runs": newest_fitting(messages, told)}
 
     def _plan(self, execution: Execution) -> Plan:
         return self._plans.get(execution.workspace, execution.plan_digest)

@@ -15,9 +15,9 @@ from service.domain.json_text import InvalidJson, Json, parse
 from service.domain.task_definition import MAX_IMPLEMENTATION, TYPES, TaskDefinition
 from service.rpc.call import Call
 from service.rpc.changing import changing
-from service.rpc.execution_messages import fitting
 from service.rpc.messages import given, target_of, time_message, value_of
 from service.rpc.paging import Page
+from service.rpc.room import fitting
 from service.rpc.status import rpc
 from storage import task_definitions
 

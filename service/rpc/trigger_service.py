@@ -65,8 +65,8 @@ class TriggerService(TriggerServiceServicer):
             before=page.after,
             limit=page.limit,
         )
-        items, token = page.cut(found, lambda trigger: trigger.id)
-        return pb.ListTriggersResponse(triggers=map(_message, items), next_page_token=token)
+        told, token = page.filled(found, _message, lambda trigger: trigger.id)
+        return pb.ListTriggersResponse(triggers=told, next_page_token=token)
 
     @changing
     def UpdateTrigger(self, request: pb.UpdateTriggerRequest, call: Call) -> pb.UpdateTriggerResponse:

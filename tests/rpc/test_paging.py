@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from heddle.v1 import execution_pb2, step_run_pb2
+from service.rpc.execution_messages import newest_fitting, portions
 from tests.end_to_end.api import entity, refused
 from tests.rpc.registry import a_draft, a_template
 
@@ -92,3 +96,68 @@ def test_versions_and_links_come_in_pages_too(api):
     second = api.call("ListLinks", template_id=template.id, page_size=2, page_token=first.next_page_token)
     assert [link.entity.id for link in [*first.links, *second.links]] == ["2", "1", "0"]
     assert not second.next_page_token
+
+
+def told(api, method, field, **fields):
+    """Read a whole list with the longest pages, and count how many there were."""
+    found, token, pages = [], "", 0
+    while True:
+        answer = api.call(method, page_size=200, page_token=token, **fields)
+        assert answer.ByteSize() < 4 * 1024 * 1024  # what a client takes
+        found += getattr(answer, field)
+        token, pages = answer.next_page_token, pages + 1
+        if not token or not getattr(answer, field):  # who reads events in order has a token behind the last, too
+            return found, pages
+
+
+@pytest.mark.parametrize("order", ["ORDER_UNSPECIFIED", "ORDER_PUBLISHED"])
+def test_events_with_large_payloads_are_spread_over_pages(api, order):
+    payload = json.dumps({"text": "x" * 250_000})
+    ids = [f"event-{number}" for number in range(18)]
+    for id in ids:
+        api.call("PublishEvent", event_id=id, name="large.thing", payload_json=payload)
+
+    events, pages = told(api, "ListEvents", "events", pattern="large.thing", order=order)
+
+    assert sorted(event.event_id for event in events) == sorted(ids)
+    assert {event.payload_json for event in events} == {payload}
+    assert pages >= 3
+
+
+def test_large_event_definitions_are_spread_over_pages(api):
+    schema = json.dumps({"description": "x" * 65_000})
+    names = [f"thing.number{number}" for number in range(70)]
+    for name in names:
+        api.call("CreateEventDefinition", name=name, payload_schema_json=schema)
+
+    definitions, pages = told(api, "ListEventDefinitions", "event_definitions")
+
+    assert [definition.name for definition in definitions] == names[::-1]
+    assert pages >= 3
+
+
+def test_large_triggers_are_spread_over_pages(api):
+    template = a_template(api)
+    input = json.dumps({"text": "x" * 65_000})
+    ids = [
+        api.call(
+            "CreateTrigger", template_id=template.id, action="ACTION_START", pattern="a.thing", input_mapping_json=input
+        ).trigger.id
+        for _ in range(70)
+    ]
+
+    triggers, pages = told(api, "ListTriggers", "triggers")
+
+    assert [trigger.id for trigger in triggers] == ids[::-1]
+    assert pages >= 3
+
+
+def test_step_runs_have_the_room_that_their_execution_leaves():
+    execution = execution_pb2.Execution(input_json="x" * 1_000_000, output_json="x" * 1_500_000)
+    runs = [step_run_pb2.StepRun(output_json=f"{number}" * 250_000) for number in range(9)]
+
+    kept = newest_fitting(runs, execution)
+
+    assert list(kept) == runs[3:]
+    assert list(newest_fitting(runs)) == runs[1:]
+    assert [len(portion) for portion in portions(runs, execution)] == [6, 3]
