@@ -119,7 +119,8 @@ class TemporalGateway:
     def unwritten(self, workflow_id: str, seconds: float, *, after: int) -> Effect:
         """Get the newest entries of a workflow, running or ended, that may not be stored, behind the entry `after`.
 
-        Raises WorkflowEnded when Temporal does not know it, TemporalAway when no worker answered in time.
+        Raises WorkflowEnded when Temporal does not know it, or it ended before a worker had begun it; TemporalAway when
+        no worker answered in time.
         """
         return self._call(seconds, self._unwritten, workflow_id, seconds, after)
 
@@ -281,6 +282,8 @@ class TemporalGateway:
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise WorkflowEnded(f"Temporal does not know the workflow: {error.message}") from error
+            if error.status == RPCStatusCode.FAILED_PRECONDITION and await self._fate(workflow_id) != "RUNNING":
+                raise WorkflowEnded(f"no worker can tell of the workflow any more: {error.message}") from error
             raise TemporalAway(f"no worker told of the workflow: {error.message}") from error
         return _effect(batch)
 

@@ -56,11 +56,12 @@ from service.temporal.orders import (
     Batch,
     Family,
     Order,
+    Place,
     Started,
 )
 from service.temporal.pacing import FULL_MESSAGE, Pace
 from service.temporal.tasks import run_task
-from service.temporal.writing import PATIENT, portions, write
+from service.temporal.writing import PATIENT, portions, stored_behind, write
 from storage.state_parts import cut, is_portable
 
 FULL_ENTRIES = 200
@@ -164,7 +165,7 @@ class ExecutionWorkflow:
 
     async def _carry_on(self) -> str:
         if self._is_late() and not await self._is_wanted():
-            raise ApplicationError("the execution was ended before it began", type=NOT_THE_WRITER, non_retryable=True)
+            await self._take_over_the_end()
         for command in open_commands(self._plan, self._state):
             self._obey(command)
         self._begun = True
@@ -268,6 +269,14 @@ class ExecutionWorkflow:
         return (
             self._order.create_time != "" and workflow.now() - datetime.fromisoformat(self._order.create_time) > PROMPT
         )
+
+    async def _take_over_the_end(self) -> None:
+        """Go on from the end that is stored: the database's own, or one that an earlier attempt has written."""
+        place = Place(self._order.workspace, self._order.execution_id, self._state.number)
+        stored = await stored_behind(place)
+        if not stored:
+            raise ApplicationError("the execution was ended before it began", type=NOT_THE_WRITER, non_retryable=True)
+        self._state = self._pending.adopt(self._plan, stored, workflow.now())
 
     async def _is_wanted(self) -> bool:
         is_wanted: bool = await workflow.execute_activity(

@@ -59,10 +59,20 @@ def portions(batch: Batch) -> list[Batch]:
     return [*found, replace(batch, entries=cut[-1])]
 
 
+async def stored_behind(place: Place) -> list[Entry]:
+    """Read what is stored behind a place."""
+    stored = await _stored(place)
+    return await _rest(place, stored.entries, stored)
+
+
 async def _whole(batch: Batch, documents: list[dict[str, Any]], stored: Stored) -> list[Entry]:
     """Read what else is stored in place of a batch."""
+    return await _rest(Place(batch.workspace, batch.execution_id), documents, stored)
+
+
+async def _rest(place: Place, documents: list[dict[str, Any]], stored: Stored) -> list[Entry]:
     while stored.more:
-        stored = await _stored(Place(batch.workspace, batch.execution_id, documents[-1]["number"]))
+        stored = await _stored(replace(place, after=documents[-1]["number"]))
         documents = [*documents, *stored.entries]
     return [Entry.from_dict(document) for document in documents]
 

@@ -1,7 +1,8 @@
 """Start a worker that dies by a power cut when it has written to a ledger: `python -m tests.faults.dying work`.
 
 The ledger is written by then, and neither Temporal nor anybody who would look for earlier events knows of it. It dies
-with its first wait, or with DYING_ENDS=5 when it has written the ends of five tasks, each of another execution.
+with its first wait, or with DYING_ENDS=5 when it has written the ends of five tasks, each of another execution. No start
+is late for it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import signal
 import sys
 import threading
 import time
+from datetime import timedelta
 
 from service.__main__ import main
-from service.temporal import activities
+from service.temporal import activities, workflow
 
 
 def die_behind_a_wait(record):
@@ -48,4 +50,5 @@ if __name__ == "__main__":
     ends = int(os.environ.get("DYING_ENDS", "0"))
     record = activities.record
     activities.record = die_behind_tasks(record, ends) if ends else die_behind_a_wait(record)
+    workflow.PROMPT = timedelta(hours=1)
     sys.exit(main())

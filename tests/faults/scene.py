@@ -53,8 +53,19 @@ class Scene:
         ids = [word for word in picture.replace(";", " ").replace(",", " ").split() if word.startswith("task")]
         tasks = {id: {"task": "effect", "taskQueue": self.workspace} for id in ids}
         id = self.api.start(definition(picture, **tasks, **steps)).execution.id
-        self.early[id] = executions.get(self.workspace, id)
+        self.read(id)
         return id
+
+    def read(self, id: str) -> None:
+        """Read an execution as it is before a worker writes."""
+        self.early[id] = executions.get(self.workspace, id)
+
+    def fate(self, id: str) -> str:
+        """Wait for the end of an execution's workflow; gives its status in Temporal."""
+        limit = time.monotonic() + 30
+        while (fate := self.gateway.fate(self.early[id].workflow_id)) == "RUNNING" and time.monotonic() < limit:
+            time.sleep(0.05)
+        return fate
 
     def die(self, ends: int) -> None:
         """Let a worker write the ends of the step `task` of so many executions, and die."""

@@ -141,6 +141,19 @@ def test_a_sync_finds_a_workflow_that_was_terminated_and_tells_the_family(own_he
     api.await_that(id, lambda _: len(api.call("ListExecutions", parent_execution_id=id).executions) == 4)
 
 
+def test_a_sync_finds_a_workflow_that_was_terminated_before_any_worker_had_it(own_heddle, workspace):
+    heddle = own_heddle()
+    heddle.worker.kill9()
+    api = Api(heddle.channel, workspace)
+    id = api.start(definition("start > a; a > end")).execution.id
+    terminate(heddle, f"heddle/{workspace}/{id}")
+
+    answer = api.call("SyncExecution", execution_id=id)
+
+    assert [repair.kind for repair in answer.repairs] == [2], answer.repairs
+    assert (status(answer.execution), answer.execution.error.code) == ("FAILED", "TEMPORAL_TERMINATED")
+
+
 def test_a_child_that_dies_without_a_word_is_found(own_heddle, workspace):
     heddle = own_heddle(HEDDLE_RECONCILE_SECONDS="1")
     api = Api(heddle.channel, workspace)

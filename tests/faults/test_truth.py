@@ -12,6 +12,7 @@ from service.engine.observations import EventDelivered, StepCompleted
 from service.engine.run import Refused
 from service.gateway import WorkflowEnded
 from tests.end_to_end.api import status
+from tests.end_to_end.definitions import definition
 
 EVENT = {
     "eventId": "e", "pattern": "paid", "version": "1", "source": "", "timestamp": "", "payload": {}, "metadata": {}
@@ -74,3 +75,26 @@ def test_what_a_dead_worker_has_written_is_what_happened(scene, start_process, s
         assert set(ends.values()) == {1}
         assert fold(Entry.from_dict(entry) for entry in ledger) == scene.state(id, monkeypatch)
     assert sink.effects == Counter([*(f"{id}/task/1" for id in ids), f"{quiet}/task_2/1", f"{busy}/task_2/1"])
+
+
+def test_what_the_first_workflow_task_has_written_is_no_reason_to_give_up(scene, start_process):
+    """The next attempt begins so late that it asks whether the execution is still wanted."""
+    api = scene.api
+    waits = {"task": WAIT}
+    ended = api.start(definition("start > task; task > end", **waits)).execution.id
+    open_ = api.start(definition("start > task; task > a; a > end", **waits)).execution.id
+    for id in (ended, open_):
+        scene.read(id)
+        scene.signal(id, EventDelivered("task", 1, EVENT))
+    scene.die(2)
+    written = {id: api.ledger(id) for id in (ended, open_)}
+    assert [status(api.execution(id)) for id in written] == ["COMPLETED", "STARTED"]
+
+    start_process("work", scene.heddle)
+
+    api.complete(open_, "a")
+    assert [scene.fate(id) for id in written] == ["COMPLETED", "COMPLETED"]
+    for id, before in written.items():
+        ledger = api.ledger(id)
+        assert ledger[: len(before)] == before
+        assert [entry["number"] for entry in ledger] == list(range(1, len(ledger) + 1))
