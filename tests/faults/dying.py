@@ -1,8 +1,8 @@
 """Start a worker that dies by a power cut when it has written to a ledger: `python -m tests.faults.dying work`.
 
 The ledger is written by then, and neither Temporal nor anybody who would look for earlier events knows of it. It dies
-with its first wait, or with DYING_ENDS=5 when it has written the ends of five tasks, each of another execution. No start
-is late for it.
+with its first wait, or with DYING_ENDS=5 when it has written the ends of five tasks, each of another execution. No
+start is late for it.
 """
 
 from __future__ import annotations
