@@ -67,13 +67,13 @@ class Scene:
             time.sleep(0.05)
         return fate
 
-    def die(self, ends: int) -> None:
-        """Let a worker write the ends of the step `task` of so many executions, and die."""
+    def die(self, ends: int, **more: str) -> None:
+        """Let a worker write the ends of the step `task` of so many executions, and die; `more` as in `dying.py`."""
         settings = self.settings
         variables = {"HEDDLE_HOME": str(settings.home), "HEDDLE_DATABASE_URL": settings.database_url}
         variables |= {"HEDDLE_TEMPORAL_ADDRESS": settings.temporal_address, "HEDDLE_TASK_QUEUE": settings.task_queue}
         command = (sys.executable, "-m", "tests.faults.dying", "work")
-        environment = {**os.environ, **variables, "DYING_ENDS": str(ends)}
+        environment = {**os.environ, **variables, "DYING_ENDS": str(ends), **more}
         dying = Process(Program("dying worker", command, settings.home / "dying.log", environment))
         limit = time.monotonic() + 30
         while dying.alive() and time.monotonic() < limit:

@@ -86,7 +86,7 @@ def test_what_the_first_workflow_task_has_written_is_no_reason_to_give_up(scene,
     for id in (ended, open_):
         scene.read(id)
         scene.signal(id, EventDelivered("task", 1, EVENT))
-    scene.die(2)
+    scene.die(2, DYING_PROMPT="1")
     written = {id: api.ledger(id) for id in (ended, open_)}
     assert [status(api.execution(id)) for id in written] == ["COMPLETED", "STARTED"]
 
