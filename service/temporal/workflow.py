@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -23,11 +23,9 @@ from service.engine.commands import CollectOutputs, Command, FetchData, RunTask,
 from service.engine.entries import Entry
 from service.engine.observations import (
     Cancelled,
-    ChildrenStarted,
     DataFetched,
     EventDelivered,
     Observation,
-    OutputsCollected,
     Proceeded,
     TimerFired,
     decode,
@@ -36,33 +34,28 @@ from service.engine.pending import Pending
 from service.engine.run import Refused
 from service.engine.state import OPEN, State, json_size
 from service.engine.steps import sub_workflow
-from service.engine.steps.sub_workflow import ChildOrder
 from service.plans import Plans
+from service.temporal.continuing import Words, carried, is_draining, is_long
+from service.temporal.families import collect_outputs, start_children
 from service.temporal.fetching import FetchFailed, Fetching
 from service.temporal.orders import (
     BEHIND,
-    COLLECT,
     CONFIRM,
-    KEEP_PART,
     MOMENT,
     NOT_THE_WRITER,
     OBSERVE,
     REFUSED,
-    SPAWN,
     TELL,
     UNREAD,
     UNWRITTEN,
     WORKFLOW,
     Batch,
-    Family,
     Order,
     Place,
-    Started,
 )
-from service.temporal.pacing import FULL_MESSAGE, Pace
+from service.temporal.pacing import Pace
 from service.temporal.tasks import run_task
 from service.temporal.writing import PATIENT, portions, stored_behind, write
-from storage.state_parts import cut, is_portable
 
 FULL_ENTRIES = 200
 """Ledger entries that are written without waiting for a pause."""
@@ -73,27 +66,8 @@ FULL_BYTES = 256 * 1024
 LATEST = timedelta(seconds=1)
 """How long a reader may see an older state of an execution whose tasks are under way, at most."""
 
-DRAIN = 4
-"""An execution with tasks under way continues as new at this multiple of its limit: it starts no further tasks then."""
-
-DRAIN_BYTES = 16 * 1024 * 1024
-"""And at so many bytes of history; Temporal ends a workflow that has 50 MiB."""
-
-QUIET = timedelta(milliseconds=200)
-"""How long nobody must have told a run anything when it ends.
-
-Temporal refuses an end that somebody's word overtakes, and the worker then repeats the whole run, at the cost of a
-second and of tens of MiB. While its history is long a run starts no children, so those under way fall silent.
-"""
-
-RESTLESS = 15
-"""How often a run waits for quiet, at most."""
-
 ANEW = "tasks-begun-anew"
 """The mark in a history that a task which is begun anew has an activity id of its own; earlier code gave the same."""
-
-SUGGESTED = 4_096
-"""History events at which Temporal suggests to continue as new."""
 
 Answer = TypeVar("Answer")
 
@@ -135,8 +109,7 @@ class ExecutionWorkflow:
         self._pending = Pending(self._state)
         self._pace = Pace() if order.paced else None  # None: what began on earlier code goes on as that would
         self._told: list[tuple[int, dict[str, Any]]] = []  # observations to be heard when the ledger is so far
-        self._words = 0  # how often somebody told something
-        self._restless = 0  # how often the run waited for quiet
+        self._words = Words()
         self._called_at = -1  # the length of the history when a caller last changed something
         self._overdue = False  # the unwritten entries are as old as they may become
         self._clock: asyncio.Task[None] | None = None
@@ -217,7 +190,7 @@ class ExecutionWorkflow:
         `after` is the last ledger entry that he has read: as in `_refuse`, what is written already comes first.
         """
         self._told.append((after, document))
-        self._words += 1
+        self._words.note()
         if self._begun:
             self._hear_told()
 
@@ -324,7 +297,7 @@ class ExecutionWorkflow:
     def _obey(self, command: Command) -> None:
         match command:
             case RunTask():
-                if not self._is_draining():
+                if not is_draining(self._order):
                     self._running.add(command.key)
                     self._begin(command, self._run_task(command))
             case SetTimer():
@@ -334,7 +307,7 @@ class ExecutionWorkflow:
             case StartChildren():
                 self._begin_next(command, lambda: self._start_children(command))
             case CollectOutputs():
-                self._begin_next(command, lambda: self._collect_outputs(command))
+                self._begin_next(command, lambda: collect_outputs(self._order, command, self._room))
             case Withdraw():
                 self._running.discard(command.key)
                 self._fetching.pop(command.key, None)
@@ -346,7 +319,7 @@ class ExecutionWorkflow:
 
         With a long history the next run of the workflow does it.
         """
-        if command.key not in self._work and not self._history_is_long(1):
+        if command.key not in self._work and not is_long(self._order):
             self._running.add(command.key)
             self._begin(command, work())
 
@@ -401,29 +374,8 @@ class ExecutionWorkflow:
 
     async def _start_children(self, command: StartChildren) -> Observation:
         await self._until_written(command.round)
-        orders = _fitting(sub_workflow.orders(self._plan, self._state, command, workflow.now()))
-        family = replace(self._family(command.key, command.round), orders=orders)
-        started: Started = await self._ask_of_family(SPAWN, family, Started)
-        return ChildrenStarted(command.key, started.items, started.ended)
-
-    async def _collect_outputs(self, command: CollectOutputs) -> Observation:
-        family = replace(self._family(command.key, command.round), items=command.items)
-        return OutputsCollected(command.key, await self._ask_of_family(COLLECT, family, list))
-
-    async def _ask_of_family(self, activity: str, family: Family, result_type: type[Any]) -> Any:
-        """Run an activity of Heddle's own about a step run's children until it succeeds."""
-        await self._room(family.orders)
-        return await workflow.execute_activity(
-            activity,
-            family,
-            result_type=result_type,
-            start_to_close_timeout=timedelta(seconds=60),
-            retry_policy=PATIENT,
-        )
-
-    def _family(self, key: str, round: int) -> Family:
-        step_id, _, visit = key.rpartition("/")
-        return Family(self._order.workspace, self._order.execution_id, step_id, int(visit), round)
+        children = sub_workflow.orders(self._plan, self._state, command, workflow.now())
+        return await start_children(self._order, command, children, self._room)
 
     async def _until_written(self, number: int) -> None:
         """Have the ledger written up to an entry: children are only started for a step run that can be read."""
@@ -495,17 +447,7 @@ class ExecutionWorkflow:
     # Continue as new.
 
     def _may_continue_as_new(self) -> bool:
-        return self._history_is_long(1) and not self._running and not self._state.is_over
-
-    def _is_draining(self) -> bool:
-        is_large = self._pace is not None and workflow.info().get_current_history_size() >= DRAIN_BYTES
-        return is_large or self._history_is_long(DRAIN)
-
-    def _history_is_long(self, factor: int) -> bool:
-        info = workflow.info()
-        if factor == 1 and info.is_continue_as_new_suggested():
-            return True
-        return info.get_current_history_length() >= factor * (self._order.history_limit or SUGGESTED)
+        return is_long(self._order) and not self._running and not self._state.is_over
 
     async def _continue_as_new(self) -> None:
         """Begin the next run with the present state, once the ledger is written and every caller has its answer."""
@@ -514,57 +456,19 @@ class ExecutionWorkflow:
                 await self._write()
             else:
                 await workflow.wait_condition(lambda: bool(self._pending.unwritten) or workflow.all_handlers_finished())
-        if self._is_at_rest() and not self._told and not await self._is_quiet():
+        if self._is_at_rest() and not self._told and not await self._words.have_ceased():
             return
         self._hear_told(whatever_comes=True)  # nobody tells it to the next run
         if not self._is_at_rest():
             return
         number = self._state.number
-        state, parts = await self._carried(self._state.to_json())
+        state, parts = await carried(self._order, self._state.to_json(), self._room)
         if self._is_at_rest() and not self._told and self._state.number == number:
             workflow.continue_as_new(replace(self._order, state=state, parts=parts, create_time="", paced=True))
-
-    async def _carried(self, state: str) -> tuple[str, list[str]]:
-        """Give what the next run gets for a state: the text, or where it is too large the digests of its parts."""
-        if is_portable(state):
-            return state, []
-        parts = []
-        for part in cut(state):
-            await self._room(part)
-            digest: str = await workflow.execute_activity(
-                KEEP_PART,
-                args=[self._order.workspace, self._order.execution_id, part],
-                result_type=str,
-                start_to_close_timeout=timedelta(seconds=30),
-                retry_policy=PATIENT,
-            )
-            parts.append(digest)
-        return "", parts
 
     def _is_at_rest(self) -> bool:
         is_busy = self._state.is_over or self._running or self._pending.unwritten or self._broken is not None
         return not is_busy and workflow.all_handlers_finished()
-
-    async def _is_quiet(self) -> bool:
-        """Wait a moment and tell whether nobody said anything meanwhile; yes, when it was waited for long enough."""
-        if self._words == 0 or self._restless == RESTLESS:
-            return True
-        words = self._words
-        self._restless += 1
-        await workflow.sleep(QUIET)
-        return self._words == words
-
-
-def _fitting(orders: list[ChildOrder]) -> list[dict[str, Any]]:
-    """Write the first orders that go into one message; the engine asks for the others again."""
-    documents: list[dict[str, Any]] = []
-    room = FULL_MESSAGE
-    for order in orders:
-        room -= json_size(order.input)
-        if room < 0 and documents:
-            break
-        documents.append(asdict(order))
-    return documents
 
 
 def _or_refused(ask: Callable[[], Answer], moment: str = "") -> Answer:
