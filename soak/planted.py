@@ -21,7 +21,10 @@ STORM = (20, 5)
 """Events and waits likewise."""
 
 PATIENCE = 15.0
-"""Seconds that all is given to come to rest: longer than any lease, after which a sweep does what is left."""
+"""Seconds that all is given to come to rest with a bug: longer than any lease, after which a sweep does what is left.
+
+Without one it is given longer: what a dead worker had begun is tried again when its time is over.
+"""
 
 PAUSES = (0.5, 1.5)
 """Seconds between two kills."""
@@ -46,7 +49,7 @@ def _catch(ground: Ground, seed: int, name: str) -> bool:
             ground.temporal,
             Journal(home / "journal.jsonl"),
             seed,
-            PATIENCE,
+            PATIENCE if name else WITHIN,
             PAUSES,
             say=lambda _: None,
         )

@@ -60,8 +60,7 @@ class Races:
             sides: list[tuple[float, Callable[[], Any]]] = [(0.0, start), (later, publish)]
         elif round.variant == "asked":  # with the completion of the step before
             id, _ = self._clients.start(round.servers[0], round.key, "asked")
-            complete = partial(self._clients.complete, round.servers[0], id, round.key)
-            sides = [(0.0, complete), (later, publish)]
+            sides = [(0.0, partial(self._complete, round, id)), (later, publish)]
         else:  # when a worker has done the task before
             _, made = self._clients.start(round.servers[0], round.key, "tasked")
             sleep_until(made + later)
@@ -134,6 +133,13 @@ class Races:
         for answer in answers:
             if isinstance(answer, Exception):
                 self._findings.add("contradicted", round.key, f"a call was refused: {answer!r}")
+
+    def _complete(self, round: Round, execution_id: str) -> None:
+        """Complete a step; as soon as that is answered it has to stand in the ledger."""
+        self._clients.complete(round.servers[0], execution_id, round.key)
+        entries = self._clients.ask("ListLedgerEntries", server=round.servers[1], execution_id=execution_id).entries
+        if not any(one.step_id == "ask" and '"request"' in one.data_json for one in entries):
+            self._findings.add("lost", round.key, f"a step of {execution_id} is complete, and the ledger has it not")
 
     def _read_back(self, round: Round, told: Published) -> None:
         """Read what a publisher was told of: it has to stand in the ledger by then."""

@@ -9,7 +9,7 @@ from temporalio import workflow
 
 from service.definition.plan import Json
 from service.temporal.orders import KEEP_PART, Order
-from service.temporal.writing import PATIENT
+from service.temporal.writing import PATIENT, SOON
 from storage.state_parts import cut, is_portable
 
 SUGGESTED = 4_096
@@ -79,7 +79,7 @@ async def carried(order: Order, state: str, room: Callable[[Json], Awaitable[Non
             KEEP_PART,
             args=[order.workspace, order.execution_id, part],
             result_type=str,
-            start_to_close_timeout=timedelta(seconds=30),
+            start_to_close_timeout=SOON,
             retry_policy=PATIENT,
         )
         parts.append(digest)

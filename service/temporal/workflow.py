@@ -55,7 +55,7 @@ from service.temporal.orders import (
 )
 from service.temporal.pacing import Pace
 from service.temporal.tasks import run_task
-from service.temporal.writing import PATIENT, portions, stored_behind, write
+from service.temporal.writing import PATIENT, SOON, portions, stored_behind, write
 
 FULL_ENTRIES = 200
 """Ledger entries that are written without waiting for a pause."""
@@ -256,7 +256,7 @@ class ExecutionWorkflow:
             CONFIRM,
             args=[self._order.workspace, self._order.execution_id],
             result_type=bool,
-            start_to_close_timeout=timedelta(seconds=30),
+            start_to_close_timeout=SOON,
             retry_policy=PATIENT,
         )
         return is_wanted

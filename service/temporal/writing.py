@@ -19,6 +19,9 @@ from service.temporal.pacing import FULL_MESSAGE, Pace
 PATIENT = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 """How what must happen is tried again and again."""
 
+SOON = timedelta(seconds=10)
+"""How long a statement or two may take, before another worker tries the same: the one that had it may have died."""
+
 
 async def write(batch: Batch, *, at_once: bool, pace: Pace | None) -> list[Entry]:
     """Write entries; gives all that is stored from their first number on when that is something else, else nothing.
@@ -101,7 +104,7 @@ async def _for_sure(batch: Batch) -> Stored:
         RECORD,
         batch,
         result_type=Stored,
-        start_to_close_timeout=timedelta(seconds=30),
+        start_to_close_timeout=SOON,
         retry_policy=replace(PATIENT, non_retryable_error_types=[NOT_THE_WRITER]),
     )
     return stored or Stored()
@@ -109,6 +112,6 @@ async def _for_sure(batch: Batch) -> Stored:
 
 async def _stored(place: Place) -> Stored:
     stored: Stored = await workflow.execute_activity(
-        STORED, place, result_type=Stored, start_to_close_timeout=timedelta(seconds=30), retry_policy=PATIENT
+        STORED, place, result_type=Stored, start_to_close_timeout=SOON, retry_policy=PATIENT
     )
     return stored
