@@ -14,7 +14,7 @@ from service.engine.entries import Entry
 from service.engine.observations import FromOutside, encode
 from service.engine.projecting import ENDS
 from service.gateway import Doubtful, Effect, Gateway, TemporalAway, Unread, WorkflowEnded
-from service.recording import Diverged, NotTheWriter, record, stored_after
+from service.recording import Diverged, NotTheWriter, of_one_try, record, stored_after
 from storage import executions, ledger
 from storage.database import connection
 from storage.executions import Recorded
@@ -108,7 +108,7 @@ def _stored(execution: Execution, effect: Effect, limit: float) -> Recorded:
         if stored is None or (stored.is_over and stored.last_number < effect.upto):
             raise WorkflowEnded(f"execution {execution.id} has ended")
         if stored.last_number >= effect.upto:
-            entries = stored_after(execution.workspace, execution.id, execution.last_number)
+            entries = of_one_try(stored.entries)
             told = [entry for entry in entries if entry.number <= effect.upto]
             if not entries:
                 raise WorkflowEnded(f"execution {execution.id} has ended")

@@ -50,7 +50,7 @@ def record(workspace: str, execution_id: str, entries: Sequence[Entry], phase: s
         stored = ledger.standing(workspace, execution_id, after=entries[0].number - 1)
         if stored is None or stored.last_number < entries[0].number - 1:
             raise NotTheWriter(f"execution {execution_id} has no entry {entries[0].number - 1} to follow")
-        told = _of_one_try(stored.entries)
+        told = of_one_try(stored.entries)
         if any(_differ(one, other) for one, other in zip(told, entries, strict=False)):
             raise Diverged(execution_id, told)
         if len(told) < len(entries) and (stored.is_over or len(told) < len(stored.entries)):
@@ -62,10 +62,10 @@ def record(workspace: str, execution_id: str, entries: Sequence[Entry], phase: s
 def stored_after(workspace: str, execution_id: str, number: int) -> list[Entry]:
     """Read the ledger entries that follow a number, as far as they are of the same try."""
     stored = ledger.standing(workspace, execution_id, after=number)
-    return _of_one_try(stored.entries) if stored is not None else []
+    return of_one_try(stored.entries) if stored is not None else []
 
 
-def _of_one_try(documents: Iterable[dict[str, Any]]) -> list[Entry]:
+def of_one_try(documents: Iterable[dict[str, Any]]) -> list[Entry]:
     """Leave out what a retry did: it is a workflow of its own."""
     return [Entry.from_dict(one) for one in takewhile(lambda one: one["type"] != "EXECUTION_RETRIED", documents)]
 

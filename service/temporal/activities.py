@@ -31,13 +31,11 @@ from service.temporal.orders import (
     Started,
     Stored,
 )
+from service.temporal.pacing import fitting
 from storage import executions, state_parts
 from storage.database import connection
 
 log = logging.getLogger(__name__)
-
-PORTION = 512 * 1024
-"""Bytes of inputs and outputs in the entries that are read at a time."""
 
 
 class Activities:
@@ -119,14 +117,8 @@ class Activities:
 
 def _portion(entries: Sequence[Entry]) -> Stored:
     """Write the first entries that go into one message."""
-    documents: list[dict[str, Any]] = []
-    room = PORTION
-    for entry in entries:
-        room -= json_size(entry.data)
-        if room < 0 and documents:
-            return Stored(documents, more=True)
-        documents.append(entry.to_dict())
-    return Stored(documents)
+    count = fitting(json_size(entry.data) for entry in entries)
+    return Stored([entry.to_dict() for entry in entries[:count]], more=count < len(entries))
 
 
 def _siblings(family: Family) -> Siblings:

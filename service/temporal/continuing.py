@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from temporalio import workflow
 
-from service.definition.plan import Json
 from service.temporal.orders import KEEP_PART, Order
+from service.temporal.pacing import Room
 from service.temporal.writing import PATIENT, SOON
 from storage.state_parts import cut, is_portable
 
@@ -68,7 +67,7 @@ class Words:
         return self._count == before
 
 
-async def carried(order: Order, state: str, room: Callable[[Json], Awaitable[None]]) -> tuple[str, list[str]]:
+async def carried(order: Order, state: str, room: Room) -> tuple[str, list[str]]:
     """Give what the next run gets for a state: the text, or where it is too large the digests of its parts."""
     if is_portable(state):
         return state, []

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
 
-from service.definition.plan import Json
 from service.engine.commands import CollectOutputs, StartChildren
 from service.engine.observations import ChildrenStarted, OutputsCollected
 from service.engine.state import json_size
 from service.engine.steps.sub_workflow import ChildOrder
 from service.temporal.orders import COLLECT, SPAWN, Family, Order, Started
-from service.temporal.pacing import FULL_MESSAGE
+from service.temporal.pacing import Room, fitting
 from service.temporal.writing import PATIENT
-
-Room = Callable[[Json], Awaitable[None]]
-"""Waits until a value may be handed to Temporal."""
 
 
 async def start_children(
     order: Order, command: StartChildren, children: Sequence[ChildOrder], room: Room
 ) -> ChildrenStarted:
     """Start the first of these children, as many as go into one message; the engine asks for the others again."""
-    started: Started = await _ask(SPAWN, _family(order, command, orders=_fitting(children)), Started, room)
+    first = children[: fitting(json_size(child.input) for child in children)]
+    family = _family(order, command, orders=[asdict(child) for child in first])
+    started: Started = await _ask(SPAWN, family, Started, room)
     return ChildrenStarted(command.key, started.items, started.ended)
 
 
@@ -50,14 +48,3 @@ async def _ask(activity: str, family: Family, result_type: type[Any], room: Room
         start_to_close_timeout=timedelta(seconds=60),
         retry_policy=PATIENT,
     )
-
-
-def _fitting(children: Sequence[ChildOrder]) -> list[dict[str, Any]]:
-    documents: list[dict[str, Any]] = []
-    left = FULL_MESSAGE
-    for child in children:
-        left -= json_size(child.input)
-        if left < 0 and documents:
-            break
-        documents.append(asdict(child))
-    return documents

@@ -7,7 +7,7 @@ HTTP endpoint, which Heddle's own worker asks. Both get the same document and gi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from service.engine.commands import FetchCall
 from service.engine.state import json_size
 from service.temporal.failures import MAX_MESSAGE
 from service.temporal.orders import FETCH, PROVIDER_OF, FetchOrder, fetch_queue
+from service.temporal.pacing import Room
 
 MAX_DATA = 256 * 1024
 """Bytes of JSON that a data source may give."""
@@ -61,7 +62,7 @@ class Fetching:
     `room` waits until a value may be handed to Temporal.
     """
 
-    def __init__(self, room: Callable[[Json], Awaitable[None]]) -> None:
+    def __init__(self, room: Room) -> None:
         self._room = room
         self._kept: dict[Name, tuple[Json, int]] = {}  # each with its bytes of JSON
 

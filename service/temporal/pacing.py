@@ -7,9 +7,12 @@ is tried again and comes to the same, for ever. So what is too much for one task
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 from temporalio import workflow
+
+from service.definition.plan import Json
 
 FULL_TASK = 1024 * 1024
 """Bytes of JSON that a workflow task hands over, unless a single value has more."""
@@ -19,6 +22,20 @@ FULL_MESSAGE = 512 * 1024
 
 PAUSE = timedelta(milliseconds=1)
 """A timer of any length ends a workflow task and begins the next."""
+
+Room = Callable[[Json], Awaitable[None]]
+"""Waits until a value may be handed to Temporal."""
+
+
+def fitting(sizes: Iterable[int]) -> int:
+    """Count the first of some values of these sizes that go into one message; the first one always does."""
+    count, left = 0, FULL_MESSAGE
+    for size in sizes:
+        left -= size
+        if left < 0 and count:
+            break
+        count += 1
+    return count
 
 
 class Pace:

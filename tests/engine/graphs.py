@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from service.definition.plan import CancellationTrigger, Compensation, Json, Plan, Step, Transition
+from service.domain.lifecycle import STEP_RUN
 from service.engine.advancing import Advance, advance, may_proceed, open_commands
 from service.engine.commands import RunTask, SetTimer
 from service.engine.entries import Entry
 from service.engine.observations import Observation, Proceeded, Started, StepCompleted, TaskCompleted, TimerFired
+from service.engine.projecting import StepRunChange, project
 from service.engine.state import OPEN, State
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -165,3 +167,15 @@ class Player:
 def completed(player: Player) -> Iterable[str]:
     """The steps that completed, in order."""
     return [entry.step_id for entry in player.entries if entry.type == "STEP_COMPLETED"]
+
+
+def runs_by_the_table(entries: Iterable[Entry]) -> dict[str, StepRunChange]:
+    """Check that every step run changes as the table of statuses allows; gives the last change of each."""
+    last: dict[str, StepRunChange] = {}
+    for entry in entries:
+        for change in project([entry]).step_runs.values():
+            name = f"{change.step_id}/{change.visit}"
+            before = last[name].status if name in last else STEP_RUN.first
+            assert before == change.status or STEP_RUN.allows(before, change.status), (name, before, change.status)
+            last[name] = change
+    return last

@@ -11,11 +11,11 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.lifecycle import STEP_RUN
 from service.engine.advancing import open_commands, phase
 from service.engine.observations import EventDelivered, StepUpdated, VariablesChanged
 from service.engine.projecting import project
 from service.engine.state import OPEN, State
+from tests.engine.graphs import runs_by_the_table
 from tests.engine.random_events import EventWorld
 from tests.engine.random_plans import undoable_plans
 
@@ -199,13 +199,7 @@ def test_what_happens_twice_happened_once(plan, data):
 def test_every_step_run_lives_by_the_table(plan, data):
     world = play(plan, data)
 
-    statuses: dict[str, str] = {}
-    for entry in world.entries:
-        for change in project([entry]).step_runs.values():
-            run = f"{change.step_id}/{change.visit}"
-            before = statuses.get(run, STEP_RUN.first)
-            assert before == change.status or STEP_RUN.allows(before, change.status), (run, before, change.status)
-            statuses[run] = change.status
+    runs_by_the_table(world.entries)
 
 
 def test_all_of_it_does_happen():

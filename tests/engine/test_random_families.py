@@ -5,12 +5,11 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.lifecycle import STEP_RUN
 from service.engine.advancing import open_commands, phase
 from service.engine.commands import StartChildren
 from service.engine.folding import fold
-from service.engine.projecting import project
 from service.engine.state import OPEN, PARKED, State
+from tests.engine.graphs import runs_by_the_table
 from tests.engine.random_families import World
 from tests.engine.random_plans import FAMILY_GROWTH, plans
 
@@ -113,16 +112,8 @@ def test_the_ledger_alone_rebuilds_the_state_and_the_rows(plan, data):
     assert fold(world.entries).to_json() == world.state.to_json()
     assert State.from_json(world.state.to_json()) == world.state
     assert open_commands(plan, State.from_json(world.state.to_json())) == open_commands(plan, world.state)
-    runs: dict[str, object] = {}
-    statuses: dict[str, str] = {}
-    for entry in world.entries:
-        for change in project([entry]).step_runs.values():
-            name = f"{change.step_id}/{change.visit}"
-            before = statuses.get(name, STEP_RUN.first)
-            assert before == change.status or STEP_RUN.allows(before, change.status), (name, before, change.status)
-            statuses[name] = change.status
-            runs[name] = change
-    still_open = {name: status for name, status in statuses.items() if runs[name].end_time is None}
+    runs = runs_by_the_table(world.entries)
+    still_open = {name: run.status for name, run in runs.items() if run.end_time is None}
     assert still_open == {run.key: run.status for run in world.state.open.values()}
 
 

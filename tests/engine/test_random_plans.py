@@ -7,14 +7,12 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.lifecycle import STEP_RUN
 from service.engine.advancing import open_commands, phase
 from service.engine.commands import RunTask, SetTimer
 from service.engine.folding import fold
 from service.engine.observations import StepCompleted, StepUpdated, TaskCompleted, TaskFailed, TimerFired
-from service.engine.projecting import project
 from service.engine.state import OPEN, PARKED, State
-from tests.engine.graphs import Player
+from tests.engine.graphs import Player, runs_by_the_table
 from tests.engine.random_plans import plans
 
 TURNS = 60
@@ -123,10 +121,4 @@ def test_a_state_taken_up_from_json_goes_on_as_the_one_kept_in_memory(plan, data
 def test_every_step_run_lives_by_the_table(plan, data):
     player = play(plan, data)
 
-    statuses: dict[str, str] = {}
-    for entry in player.entries:
-        for change in project([entry]).step_runs.values():
-            run = f"{change.step_id}/{change.visit}"
-            before = statuses.get(run, STEP_RUN.first)
-            assert before == change.status or STEP_RUN.allows(before, change.status), (run, before, change.status)
-            statuses[run] = change.status
+    runs_by_the_table(player.entries)
